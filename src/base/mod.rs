@@ -1,0 +1,9 @@
+//! The ground floor: buffers, numbers, small containers. Knows nothing of Kafka and does no I/O.
+
+pub mod buf;
+pub mod oneshot;
+pub mod prng;
+pub mod signal;
+pub mod slab;
+pub mod time;
+pub mod varint;

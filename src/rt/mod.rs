@@ -1,0 +1,39 @@
+//! The only door to the data runtime. Everything above says `rt::spawn`, `rt::now`, `rt::File`,
+//! `rt::Stream`, `rt::mesh` and never learns whether a real core or the simulator answers.
+//!
+//! A *core* is one thread of the real runtime, pinned and running one glommio executor with one
+//! side ring, or one of the simulator's virtual cores. Nothing here crosses cores except
+//! [`mesh`] (core to core) and [`inbox`] (any thread to a core).
+
+mod clock;
+mod current;
+pub mod file;
+pub mod glommio;
+mod inbox;
+mod mesh;
+pub mod ring;
+pub mod sim;
+mod task;
+pub mod tcp;
+
+pub use clock::{now, sleep, timeout, unix_ms};
+pub use current::core_stats;
+pub use file::{File, FileRange, OpenOptions};
+pub use inbox::{Inbox, InboxSender, inbox};
+pub use mesh::{MeshPort, MeshReceiver, MeshSeat, mesh};
+pub use task::{Task, blocking, should_yield, spawn, spawn_background, yield_now};
+pub use tcp::{Listener, Piece, Stream};
+
+/// What one core did since it started; a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreStats {
+    /// Operations given to the side ring.
+    pub operations: u64,
+    /// System calls that submitted or reaped them.
+    pub enters: u64,
+    /// Times the safety timer found a core that slept with work to do.
+    pub stalls: u64,
+    /// Bytes sent with zero copy, and bytes the kernel copied although asked not to.
+    pub zero_copy_bytes: u64,
+    pub zero_copy_refused_bytes: u64,
+}
