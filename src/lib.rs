@@ -13,7 +13,7 @@ pub mod model;
 pub mod config;
 pub mod wire;
 
-pub mod rt;
+// rt follows
 
 pub mod client;
 pub mod log;
