@@ -1,0 +1,203 @@
+//! The real side of the door: one pinned glommio executor a core, and its side ring.
+//!
+//! glommio gives tasks, shares, timers, sleeping and the queues between cores; files and sockets
+//! go through the side ring. One weakness of the runtime is defended against here: its loop may
+//! park while tasks are runnable (when a preemption event arrives between its poll and its first
+//! task). A pulse bounds that: every few milliseconds while device work is under way, every quarter
+//! of a second otherwise. The pulse can go when the runtime checks its queues before it parks.
+
+pub mod clock;
+pub mod file;
+pub mod mesh;
+pub mod task;
+pub mod tcp;
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::glommio as g;
+use g::io::PollableFd;
+
+use super::CoreStats;
+use super::current::{self, Current};
+use super::ring::Ring;
+
+/// Longest sleep of a core with device work under way.
+const PULSE_ACTIVE: Duration = Duration::from_millis(4);
+/// Longest sleep of an idle core.
+const PULSE_IDLE: Duration = Duration::from_millis(250);
+
+/// What belongs to one core of the real runtime.
+pub struct Core {
+    pub(super) ring: Rc<Ring>,
+    background: g::TaskQueueHandle,
+    pub(super) pipes: tcp::Pipes,
+}
+
+impl Core {
+    pub(super) fn stats(&self) -> CoreStats {
+        self.ring.stats()
+    }
+
+    pub(super) fn spawn<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> task::Task<T> {
+        task::Task(Some(g::spawn_local(future)))
+    }
+
+    pub(super) fn spawn_background<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> task::Task<T> {
+        let task = g::spawn_local_into(future, self.background);
+        task::Task(Some(task.expect("the background queue lives as long as the core")))
+    }
+}
+
+/// How the real cores are laid out.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// One data core for each entry: the processor it is pinned to.
+    pub cpus: Vec<usize>,
+    /// Processors for the kernel's workers (splice, open); empty: where the core runs.
+    pub worker_cpus: Vec<usize>,
+    /// False leaves threads where the scheduler puts them (tests).
+    pub pin: bool,
+    /// False leaves the runtime's sleeping weakness undefended (only its own stress test).
+    pub pulse: bool,
+}
+
+impl Layout {
+    /// `count` cores that are not pinned.
+    pub fn unpinned(count: usize) -> Layout {
+        Layout { cpus: (0..count).collect(), worker_cpus: Vec::new(), pin: false, pulse: true }
+    }
+}
+
+/// Running cores; `join` waits for all of them.
+pub struct Cores<T: Send + 'static>(Vec<g::ExecutorJoinHandle<io::Result<T>>>);
+
+impl<T: Send + 'static> Cores<T> {
+    /// Every core's result, in the order of `Layout::cpus`.
+    pub fn join(self) -> Vec<io::Result<T>> {
+        self.0
+            .into_iter()
+            .map(|handle| match handle.join() {
+                Ok(result) => result,
+                Err(error) => Err(io::Error::other(format!("a core's thread ended: {error}"))),
+            })
+            .collect()
+    }
+}
+
+/// Starts one thread a core, each running `main(core)` to its end.
+pub fn run_cores<T, F, Fut>(layout: &Layout, main: F) -> io::Result<Cores<T>>
+where
+    T: Send + 'static,
+    F: Fn(usize) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+{
+    let mut handles = Vec::new();
+    for (core, &cpu) in layout.cpus.iter().enumerate() {
+        let placement =
+            if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
+        let main = main.clone();
+        let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
+        let handle = g::LocalExecutorBuilder::new(placement)
+            .name(&format!("data-{core}"))
+            .io_memory(64 << 10)
+            .ring_depth(64)
+            .spawn(move || async move { run_core(worker_cpus, pulse, main(core)).await })
+            .map_err(io::Error::other)?;
+        handles.push(handle);
+    }
+    Ok(Cores(handles))
+}
+
+async fn run_core<T>(
+    worker_cpus: Vec<usize>,
+    pulse: bool,
+    main: impl Future<Output = T>,
+) -> io::Result<T> {
+    let ring = Ring::new(&worker_cpus)?;
+    let background = g::executor().create_task_queue(
+        g::Shares::Static(50),
+        g::Latency::NotImportant,
+        "background",
+    );
+    let core = Rc::new(Core { ring: ring.clone(), background, pipes: tcp::Pipes::default() });
+    current::enter(Some(Current::Real(core.clone())));
+    let services = [
+        Some(g::spawn_local(submit(ring.clone()))),
+        Some(g::spawn_local(listen(ring.clone()))),
+        pulse.then(|| g::spawn_local(beat(ring.clone()))),
+    ];
+    let result = main.await;
+    drop(services);
+    current::enter(None);
+    Ok(result)
+}
+
+/// Gives the kernel what the tasks of this round asked for.
+async fn submit(ring: Rc<Ring>) {
+    loop {
+        ring.work.wait().await;
+        ring.turn();
+    }
+}
+
+/// Wakes with the bell and reaps.
+async fn listen(ring: Rc<Ring>) {
+    let bell = PollableFd::new(Bell(ring.clone())).expect("on an executor");
+    loop {
+        if bell.readable().await.is_err() {
+            return;
+        }
+        ring_bell_off(&ring.bell);
+        ring.turn();
+    }
+}
+
+/// The pulse: see the head of this file.
+async fn beat(ring: Rc<Ring>) {
+    loop {
+        let period = if ring.is_active() { PULSE_ACTIVE } else { PULSE_IDLE };
+        let before = ring.turns();
+        g::timer::Timer::new(period).await;
+        if ring.has_work() && ring.turns() == before {
+            ring.count(|stats| stats.stalls += 1);
+        }
+        ring.turn();
+    }
+}
+
+struct Bell(Rc<Ring>);
+
+impl AsRawFd for Bell {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.bell.as_raw_fd()
+    }
+}
+
+fn ring_bell_off(bell: &impl AsFd) {
+    // EAGAIN: somebody read it already; the next poll says so.
+    let _ = rustix::io::read(bell, &mut [0u8; 8]);
+}
+
+/// Waits until an eventfd is rung by another thread, and clears it.
+pub(super) async fn await_bell(bell: &OwnedFd) {
+    struct Borrowed(RawFd);
+    impl AsRawFd for Borrowed {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0
+        }
+    }
+    let pollable = PollableFd::new(Borrowed(bell.as_raw_fd())).expect("on an executor");
+    if pollable.readable().await.is_ok() {
+        ring_bell_off(bell);
+    }
+}

@@ -1,0 +1,250 @@
+//! Sockets through the side ring. Bytes in memory leave by vectored sends; file ranges are spliced
+//! through a pipe, so that they never pass user space and a cold page blocks a kernel worker
+//! instead of the core.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+use super::super::file::{File, FileRange};
+use super::super::ring::{Keep, Ring};
+use super::super::tcp::Piece;
+use super::Core;
+use crate::base::buf::Buf;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+/// Bytes a splice pipe holds.
+const PIPE_BYTES: usize = 1 << 20;
+/// Bytes one splice moves.
+const SPLICE_BYTES: u64 = 256 << 10;
+/// Splice pipes a core keeps for reuse.
+const PIPES_MAX: usize = 16;
+/// Slices one vectored send carries (IOV_MAX is 1024).
+const SLICES_MAX: usize = 256;
+
+pub struct Listener {
+    fd: Rc<OwnedFd>,
+    ring: Rc<Ring>,
+    local: SocketAddr,
+}
+
+impl Core {
+    pub(in crate::rt) fn listen(&self, address: SocketAddr, shared: bool) -> io::Result<Listener> {
+        let fd = socket(address)?;
+        sockopt::set_socket_reuseaddr(&fd, true)?;
+        sockopt::set_socket_reuseport(&fd, shared)?;
+        net::bind(&fd, &address)?;
+        net::listen(&fd, BACKLOG)?;
+        let local = net::getsockname(&fd)?;
+        let local = SocketAddr::try_from(local).map_err(io::Error::from)?;
+        Ok(Listener { fd: Rc::new(fd), ring: self.ring.clone(), local })
+    }
+
+    pub(in crate::rt) async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
+        let fd = Rc::new(socket(address)?);
+        let target = address;
+        let clone = fd.try_clone()?;
+        super::task::blocking(move || net::connect(&clone, &target)).await?;
+        Stream::new(fd, self.ring.clone(), address)
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    Ok(net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+impl Listener {
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub async fn accept(&self) -> io::Result<Stream> {
+        let (result, _) = self.ring.accept(&self.fd).await;
+        let fd = Rc::new(super::super::ring::adopt_descriptor(result?));
+        let peer = net::getpeername(&fd)?.map(SocketAddr::try_from);
+        let Some(Ok(peer)) = peer else { return Err(io::ErrorKind::NotConnected.into()) };
+        Stream::new(fd, self.ring.clone(), peer)
+    }
+}
+
+struct Connection {
+    fd: Rc<OwnedFd>,
+    ring: Rc<Ring>,
+    peer: SocketAddr,
+    /// False once the kernel said that it copied a zero-copy send.
+    zero_copy: Cell<bool>,
+}
+
+#[derive(Clone)]
+pub struct Stream(Rc<Connection>);
+
+impl Stream {
+    fn new(fd: Rc<OwnedFd>, ring: Rc<Ring>, peer: SocketAddr) -> io::Result<Stream> {
+        sockopt::set_tcp_nodelay(&fd, true)?;
+        // The loopback device copies every zero-copy send (measured: slower than a plain one).
+        let zero_copy = Cell::new(!peer.ip().is_loopback());
+        Ok(Stream(Rc::new(Connection { fd, ring, peer, zero_copy })))
+    }
+
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    pub async fn receive(&self, buf: Buf, most: usize) -> (io::Result<usize>, Buf) {
+        let mut buf = buf;
+        loop {
+            let (result, keep) = self.0.ring.receive(&self.0.fd, buf, most).await;
+            let Keep::Buf(back) = keep else { unreachable!("a receive keeps its buffer") };
+            buf = back;
+            match result {
+                Ok(count) => {
+                    buf.set_len(buf.len() + count as usize);
+                    return (Ok(count as usize), buf);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (Err(error), buf),
+            }
+        }
+    }
+
+    pub async fn send(&self, pieces: &mut VecDeque<Piece>) -> io::Result<()> {
+        while let Some(first) = pieces.front() {
+            match first {
+                Piece::Bytes(_) => self.send_bytes(pieces).await?,
+                Piece::File(range) => {
+                    let range = range.clone();
+                    pieces.pop_front();
+                    self.splice(range, !pieces.is_empty()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the run of byte pieces at the front.
+    async fn send_bytes(&self, pieces: &mut VecDeque<Piece>) -> io::Result<()> {
+        let ring = &self.0.ring;
+        let mut head = ring.send_head();
+        while head.slices.len() < SLICES_MAX {
+            match pieces.pop_front() {
+                Some(Piece::Bytes(slice)) if slice.is_empty() => {}
+                Some(Piece::Bytes(slice)) => head.slices.push(slice),
+                Some(file) => {
+                    pieces.push_front(file);
+                    break;
+                }
+                None => break,
+            }
+        }
+        let more = !pieces.is_empty();
+        while !head.slices.is_empty() {
+            let total: usize = head.slices.iter().map(|slice| slice.len()).sum();
+            let (result, keep) = ring.send(&self.0.fd, head, more, false).await;
+            let Keep::Send(back) = keep else { unreachable!("a send keeps its head") };
+            head = back;
+            match result {
+                Ok(sent) if sent as usize == total => break,
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => cut(&mut head.slices, sent as usize),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        ring.recycle(head);
+        Ok(())
+    }
+
+    async fn splice(&self, range: FileRange, more: bool) -> io::Result<()> {
+        let FileRange { file: File::Real(file), pos, len } = range else {
+            unreachable!("a simulated file on a real socket")
+        };
+        let pipe = take_pipe()?;
+        let (mut filled, mut drained) = (0u64, 0u64);
+        while drained < len {
+            if filled == drained {
+                let count = (len - filled).min(SPLICE_BYTES) as u32;
+                let from = (pos + filled) as i64;
+                let ring = &self.0.ring;
+                let (result, _) =
+                    ring.splice(file.descriptor(), from, &pipe.write, count, false).await;
+                match result? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    count => filled += u64::from(count),
+                }
+            }
+            let count = (filled - drained) as u32;
+            let last = !more && filled == len;
+            let (result, _) =
+                self.0.ring.splice(&pipe.read, -1, &self.0.fd, count, !last).await;
+            match result? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => drained += u64::from(count),
+            }
+        }
+        // Only an empty pipe is given back; one that an error left full is closed.
+        give_pipe(pipe);
+        Ok(())
+    }
+
+    pub fn shutdown(&self) {
+        // ENOTCONN: the peer was faster.
+        let _ = net::shutdown(&self.0.fd, net::Shutdown::Both);
+    }
+}
+
+/// Drops the first `sent` bytes of a list of slices.
+fn cut(slices: &mut Vec<crate::base::buf::Slice>, mut sent: usize) {
+    let mut whole = 0;
+    while whole < slices.len() && sent >= slices[whole].len() {
+        sent -= slices[whole].len();
+        whole += 1;
+    }
+    slices.drain(..whole);
+    if let Some(first) = slices.first_mut() {
+        first.advance(sent);
+    }
+}
+
+struct Pipe {
+    read: Rc<OwnedFd>,
+    write: Rc<OwnedFd>,
+}
+
+/// Empty splice pipes of this core.
+#[derive(Default)]
+pub struct Pipes(RefCell<Vec<Pipe>>);
+
+fn with_pipes<T>(f: impl FnOnce(&Pipes) -> T) -> T {
+    use super::super::current::{Current, with};
+    with(|current| match current {
+        Current::Real(core) => f(&core.pipes),
+        Current::Sim(_) => unreachable!("a real pipe in the simulator"),
+    })
+}
+
+fn take_pipe() -> io::Result<Pipe> {
+    if let Some(pipe) = with_pipes(|pipes| pipes.0.borrow_mut().pop()) {
+        return Ok(pipe);
+    }
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Beyond the user's pipe allowance the kernel refuses: a small pipe works too, slower.
+    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+    Ok(Pipe { read: Rc::new(read), write: Rc::new(write) })
+}
+
+fn give_pipe(pipe: Pipe) {
+    with_pipes(|pipes| {
+        let mut pipes = pipes.0.borrow_mut();
+        if pipes.len() < PIPES_MAX {
+            pipes.push(pipe);
+        }
+    });
+}
