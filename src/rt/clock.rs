@@ -31,7 +31,9 @@ pub async fn sleep(duration: Duration) {
         Current::Sim(core) => Sleep::Sim(core.sleep(duration)),
     });
     match sleep {
-        Sleep::Real(timer) => timer.await,
+        Sleep::Real(timer) => {
+            timer.await;
+        }
         Sleep::Sim(timer) => timer.await,
     }
 }

@@ -33,7 +33,7 @@ pub struct CoreStats {
     pub enters: u64,
     /// Times the safety timer found a core that slept with work to do.
     pub stalls: u64,
-    /// Bytes sent with zero copy, and bytes the kernel copied although asked not to.
-    pub zero_copy_bytes: u64,
-    pub zero_copy_refused_bytes: u64,
+    /// Sends asked to go out without a copy, and those that the kernel copied all the same.
+    pub zero_copy_sends: u64,
+    pub zero_copy_refused: u64,
 }

@@ -28,7 +28,11 @@ const ENTRIES: u32 = 256;
 const COMPLETIONS: u32 = 4096;
 /// Kernel workers a core may keep busy with operations that block (splice, sync, open).
 const WORKERS_MAX: u32 = 8;
-/// Set on an operation that waits for a peer and may rest for ever.
+/// IORING_NOTIF_USAGE_ZC_COPIED: the result word of a notification.
+const NOTIFICATION_COPIED: u32 = 1 << 31;
+/// IORING_SEND_ZC_REPORT_USAGE: asks for that word.
+const REPORT_USAGE: u16 = 1 << 3;
+/// The user data of cancellations, whose results nobody awaits.
 const CANCEL_KEY: u64 = u64::MAX;
 
 /// What an operation keeps alive for the kernel.
@@ -58,6 +62,8 @@ struct Op {
     _descriptors: [Option<Rc<OwnedFd>>; 2],
     /// A zero-copy send whose buffers the kernel still reads.
     notification_due: bool,
+    /// Cleared when the kernel reports that it copied a zero-copy send after all.
+    zero_copy: Option<Rc<Cell<bool>>>,
     passive: bool,
 }
 
@@ -168,6 +174,7 @@ impl Ring {
             keep,
             _descriptors: descriptors,
             notification_due: false,
+            zero_copy: None,
             passive,
         });
         self.push(&mut inner, entry.user_data(key as u64));
@@ -253,10 +260,11 @@ impl Ring {
         let key = done.user_data() as usize;
         let op = ops.get_mut(key).expect("a completion names an operation under way");
         if cqueue::notif(done.flags()) {
-            // The result word of a notification says whether the kernel copied after all.
-            let copied = done.result() as u32 & 0x8000_0000 != 0;
-            if copied {
-                self.count(|stats| stats.zero_copy_refused_bytes += 1);
+            if done.result() as u32 & NOTIFICATION_COPIED != 0 {
+                self.count(|stats| stats.zero_copy_refused += 1);
+                if let Some(zero_copy) = op.zero_copy.take() {
+                    zero_copy.set(false);
+                }
             }
             op.notification_due = false;
             if matches!(op.state, State::Taken | State::Abandoned) {
@@ -271,7 +279,7 @@ impl Ring {
         match std::mem::replace(&mut op.state, State::Done(done.result())) {
             State::Waiting(waker) => wakers.extend(waker),
             State::Abandoned if op.notification_due => op.state = State::Abandoned,
-            State::Abandoned => self.finish(ops, key),
+            State::Abandoned => drop(self.finish(ops, key)),
             State::Done(_) | State::Taken => unreachable!("two results for one operation"),
         }
     }
@@ -419,13 +427,14 @@ impl Ring {
         }
     }
 
-    /// Sends the head's slices. `more`: another send follows at once (MSG_MORE).
+    /// Sends the head's slices. `more`: another send follows at once (MSG_MORE). With `zero_copy`
+    /// the kernel reads the slices until its notification, and the head does not come back.
     pub(super) fn send(
         self: &Rc<Self>,
         fd: &Rc<OwnedFd>,
         mut head: Box<SendHead>,
         more: bool,
-        zero_copy: bool,
+        zero_copy: Option<&Rc<Cell<bool>>>,
     ) -> Running {
         let SendHead { slices, table, header } = &mut *head;
         table.clear();
@@ -439,12 +448,22 @@ impl Ring {
         if more {
             flags |= libc::MSG_MORE;
         }
-        let entry = if zero_copy {
-            opcode::SendMsgZc::new(raw(fd), header).flags(flags as u32).build()
-        } else {
-            opcode::SendMsg::new(raw(fd), header).flags(flags as u32).build()
+        let fds = [Some(fd.clone()), None];
+        let Some(flag) = zero_copy else {
+            let entry = opcode::SendMsg::new(raw(fd), header).flags(flags as u32).build();
+            return self.start(entry, Keep::Send(head), fds, true);
         };
-        self.start(entry, Keep::Send(head), [Some(fd.clone()), None], true)
+        let entry = opcode::SendMsgZc::new(raw(fd), header)
+            .flags(flags as u32)
+            .ioprio(REPORT_USAGE)
+            .build();
+        let running = self.start(entry, Keep::Send(head), fds, true);
+        self.count(|stats| stats.zero_copy_sends += 1);
+        let mut inner = self.inner.borrow_mut();
+        let op = inner.ops.get_mut(running.key).expect("started just now");
+        op.zero_copy = Some(flag.clone());
+        drop(inner);
+        running
     }
 
     /// Moves `len` bytes from a file (`pos`) or a pipe (`pos` −1) into a pipe or socket.

@@ -23,9 +23,6 @@ pub fn unix_ms() -> i64 {
 
 pub type Sleep = g::timer::Timer;
 
-pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
-    let timer = g::timer::Timer::new(duration);
-    async move {
-        timer.await;
-    }
+pub fn sleep(duration: Duration) -> Sleep {
+    g::timer::Timer::new(duration)
 }

@@ -146,15 +146,15 @@ impl Future for Pending {
             self.running = None;
             let slices = ring.reclaim(keep);
             match result {
+                Ok(0) if self.total > 0 => {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
                 Ok(count) => self.written += count as usize,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
             if self.written >= self.total {
                 return Poll::Ready(Ok(()));
-            }
-            if matches!(result, Ok(0)) {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.running = Some(ring.write(&self.fd, slices, self.written, self.pos));
         }

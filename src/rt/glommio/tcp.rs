@@ -26,6 +26,8 @@ const PIPE_BYTES: usize = 1 << 20;
 const SPLICE_BYTES: u64 = 256 << 10;
 /// Splice pipes a core keeps for reuse.
 const PIPES_MAX: usize = 16;
+/// Sends below this many bytes are cheaper copied than pinned and notified.
+const ZERO_COPY_BYTES: usize = 32 << 10;
 /// Slices one vectored send carries (IOV_MAX is 1024).
 const SLICES_MAX: usize = 256;
 
@@ -80,7 +82,7 @@ struct Connection {
     ring: Rc<Ring>,
     peer: SocketAddr,
     /// False once the kernel said that it copied a zero-copy send.
-    zero_copy: Cell<bool>,
+    zero_copy: Rc<Cell<bool>>,
 }
 
 #[derive(Clone)]
@@ -90,12 +92,21 @@ impl Stream {
     fn new(fd: Rc<OwnedFd>, ring: Rc<Ring>, peer: SocketAddr) -> io::Result<Stream> {
         sockopt::set_tcp_nodelay(&fd, true)?;
         // The loopback device copies every zero-copy send (measured: slower than a plain one).
-        let zero_copy = Cell::new(!peer.ip().is_loopback());
+        let zero_copy = Rc::new(Cell::new(!peer.ip().is_loopback()));
         Ok(Stream(Rc::new(Connection { fd, ring, peer, zero_copy })))
     }
 
     pub fn peer_addr(&self) -> SocketAddr {
         self.0.peer
+    }
+
+    /// Whether large sends may go out without a copy; the kernel's own report turns it off.
+    pub fn set_zero_copy(&self, armed: bool) {
+        self.0.zero_copy.set(armed);
+    }
+
+    pub fn zero_copy(&self) -> bool {
+        self.0.zero_copy.get()
     }
 
     pub async fn receive(&self, buf: Buf, most: usize) -> (io::Result<usize>, Buf) {
@@ -147,9 +158,19 @@ impl Stream {
         let more = !pieces.is_empty();
         while !head.slices.is_empty() {
             let total: usize = head.slices.iter().map(|slice| slice.len()).sum();
-            let (result, keep) = ring.send(&self.0.fd, head, more, false).await;
-            let Keep::Send(back) = keep else { unreachable!("a send keeps its head") };
-            head = back;
+            let zero_copy =
+                (total >= ZERO_COPY_BYTES && self.0.zero_copy.get()).then_some(&self.0.zero_copy);
+            // The head of a zero-copy send stays with the kernel: keep the slices for a short one.
+            let kept = zero_copy.map(|_| head.slices.clone());
+            let (result, keep) = ring.send(&self.0.fd, head, more, zero_copy).await;
+            head = match (keep, kept) {
+                (Keep::Send(back), _) => back,
+                (_, kept) => {
+                    let mut fresh = ring.send_head();
+                    fresh.slices = kept.unwrap_or_default();
+                    fresh
+                }
+            };
             match result {
                 Ok(sent) if sent as usize == total => break,
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
