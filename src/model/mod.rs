@@ -3,10 +3,12 @@
 
 mod base64url;
 pub mod durability;
+pub mod error_code;
 pub mod ids;
 pub mod topic_name;
 
 pub use durability::DurabilityLevel;
+pub use error_code::ErrorCode;
 pub use ids::{
     BrokerId, ClusterId, CoreId, LaneId, LeaderEpoch, NodeId, Offset, PartitionId, TopicId,
 };
