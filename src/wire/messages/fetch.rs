@@ -113,11 +113,7 @@ message! {
 impl<'a> Refuse<'a> for Fetch {
     /// Clients of version 13 and later read the error of the whole answer; older ones look at the
     /// partitions, and those before version 7 can look nowhere else.
-    fn refusal(
-        request: &FetchRequest<'a>,
-        version: i16,
-        error: ErrorCode,
-    ) -> FetchResponse<'a> {
+    fn refusal(request: &FetchRequest<'a>, version: i16, error: ErrorCode) -> FetchResponse<'a> {
         let refuse_partition = |partition: &FetchPartition| PartitionData {
             partition_index: partition.partition,
             error_code: error,

@@ -28,10 +28,22 @@ apis! {
     // KAFKA-18659: librdkafka takes a broker without Produce v0 for one without compression.
     produce::Produce advertised from 0;
     fetch::Fetch;
+    list_offsets::ListOffsets;
     metadata::Metadata;
     api_versions::ApiVersions;
     create_topics::CreateTopics;
+    delete_topics::DeleteTopics;
+    delete_records::DeleteRecords;
     init_producer_id::InitProducerId;
+    offset_for_leader_epoch::OffsetForLeaderEpoch;
+    describe_configs::DescribeConfigs;
+    alter_configs::AlterConfigs;
+    describe_log_dirs::DescribeLogDirs;
+    create_partitions::CreatePartitions;
+    incremental_alter_configs::IncrementalAlterConfigs;
+    describe_cluster::DescribeCluster;
+    list_config_resources::ListConfigResources;
+    describe_topic_partitions::DescribeTopicPartitions;
 }
 
 const _: () = {
