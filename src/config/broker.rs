@@ -1,0 +1,355 @@
+//! The settings of a broker: its own, declared here, and for each topic setting the default for
+//! topics that say nothing, derived from the topic's declaration.
+//!
+//! Names are Kafka's where Kafka has the setting and begin with `ringmain.` where it has not.
+
+use std::sync::LazyLock;
+
+use super::limits::{
+    CONNECTIONS_PER_CORE_MAX, CORES_MAX, FETCH_BYTES_MAX, FETCH_SESSIONS_MAX, FRAME_BYTES_MAX,
+    HOST_BYTES_MAX, LANES_MAX, MEMORY_PER_CORE_BYTES_MIN, NODE_ID_MAX, PARTITIONS_PER_TOPIC_MAX,
+    PRODUCER_IDS_PER_PARTITION_MAX, RACK_BYTES_MAX, REPLICAS_PER_PARTITION_MAX,
+    REQUESTS_IN_FLIGHT_MEMORY_PERCENT,
+};
+use super::property::properties;
+use super::value::Value;
+use super::{BrokerSettings, Effect, Fallback, Invalid, Kind, Property, Range, Table, topic};
+
+/// Where the broker listens: host and base port, to which each lane adds its number. Port 0 lets
+/// the kernel choose one for each lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub host: String,
+    pub port: u16,
+}
+
+impl Value for Listen {
+    fn from_text(text: &str) -> Option<Listen> {
+        let (host, port) = text.rsplit_once(':')?;
+        // Nothing but an IPv6 address in brackets holds further colons.
+        let host = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').filter(|address| address.contains(':'))?,
+            None if host.contains(':') => return None,
+            None => host,
+        };
+        if !valid_host(host) || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        Some(Listen { host: host.to_owned(), port: port.parse().ok()? })
+    }
+}
+
+fn valid_host(host: &str) -> bool {
+    (1..=HOST_BYTES_MAX).contains(&host.len())
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte))
+}
+
+/// Which CPUs carry data cores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cores {
+    All,
+    /// CPU numbers as the system counts them, in the order given, none twice.
+    List(Vec<u16>),
+}
+
+impl Value for Cores {
+    fn from_text(text: &str) -> Option<Cores> {
+        if text == "all" {
+            return Some(Cores::All);
+        }
+        let mut list = Vec::new();
+        for item in text.split(',') {
+            let (first, last) = item.split_once('-').unwrap_or((item, item));
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse::<u16>().ok()?);
+            if first > last || last >= CORES_MAX {
+                return None;
+            }
+            for cpu in first..=last {
+                if list.contains(&cpu) {
+                    return None;
+                }
+                list.push(cpu);
+            }
+        }
+        Some(Cores::List(list))
+    }
+}
+
+/// How many lanes the host presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneCount {
+    /// One a core, up to eight: some clients run a thread for each broker.
+    Auto,
+    /// As many, but never more than there are cores.
+    UpTo(u16),
+}
+
+impl Value for LaneCount {
+    fn from_text(text: &str) -> Option<LaneCount> {
+        match text {
+            "auto" => Some(LaneCount::Auto),
+            _ => {
+                let count = text.parse().ok().filter(|count| (1..=LANES_MAX).contains(count))?;
+                Some(LaneCount::UpTo(count))
+            }
+        }
+    }
+}
+
+fn shaped<T: Value>(text: &str) -> bool {
+    T::from_text(text).is_some()
+}
+
+properties! {
+    /// What one broker process obeys.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct BrokerConfig;
+    fn own_properties;
+    read {
+        /// This host's number. Its lanes are brokers node.id * 1000, node.id * 1000 + 1, ...
+        "node.id" as node_id: i32, Kind::int(0, NODE_ID_MAX) => "1", Restart, High;
+        /// Where this host stands; all its lanes share it.
+        "broker.rack" as broker_rack: Option<String>,
+            Kind::Text { valid: |text| text.len() <= RACK_BYTES_MAX, expected: "at most 255 bytes" },
+            Restart, Medium;
+        /// Directories of the partitions. New partitions go where the fewest are.
+        "log.dirs" as log_dirs: Vec<String>,
+            Kind::Text { valid: |text| !text.is_empty() && Kind::ListOf(&[]).accepts(text),
+                expected: "directories separated by commas" }
+            => "data", Restart, High;
+        /// Address and base port: lane l listens on the port plus l. With port 0 the system
+        /// chooses. The first lane's port is the one to give to clients.
+        "ringmain.listen" as listen: Listen,
+            Kind::Text { valid: shaped::<Listen>, expected: "host:port, or [IPv6 address]:port" }
+            => "127.0.0.1:9092", Restart, High;
+        /// The host name under which clients reach this host. Unset: the host of ringmain.listen,
+        /// or `localhost` when that is a wildcard address.
+        "ringmain.advertised.host" as advertised_host: Option<String>,
+            Kind::Text { valid: valid_host, expected: "a host name or an address" }, Restart, High;
+        /// The CPUs that carry data cores: `all`, or a list as `0-3,6`.
+        "ringmain.cores" as cores: Cores,
+            Kind::Text { valid: shaped::<Cores>, expected: "all, or CPUs as 0-3,6" }
+            => "all", Restart, High;
+        /// How many brokers this host presents to clients, each with a port of its own, so that a
+        /// client reaches the core that owns a partition directly. `auto` is one for each core, at
+        /// most 8. 1 is the classic single address, for proxies and firewalls. Never more than
+        /// there are cores.
+        "ringmain.lanes" as lanes: LaneCount,
+            Kind::Text { valid: shaped::<LaneCount>, expected: "auto, or 1 to 64" }
+            => "auto", Restart, High;
+        /// Bytes of memory that one core may hold for requests in flight and the tails of its logs.
+        "ringmain.memory.per.core.bytes" as memory_per_core_bytes: i64,
+            Kind::long(MEMORY_PER_CORE_BYTES_MIN as i64, 1 << 40)
+            => "536870912", Restart, High;
+        /// Partitions of a new topic which does not say how many.
+        "num.partitions" as num_partitions: i32, Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32)
+            => "1", Online, Medium;
+        /// Replicas of a new topic which does not say how many.
+        "default.replication.factor" as default_replication_factor: i32,
+            Kind::int(1, REPLICAS_PER_PARTITION_MAX as i32) => "1", Online, Medium;
+        /// Whether asking for an unknown topic creates it, where the client allows that.
+        "auto.create.topics.enable" as auto_create_topics_enable: bool, Kind::Bool
+            => "true", Online, High;
+        /// Whether topics can be deleted.
+        "delete.topic.enable" as delete_topic_enable: bool, Kind::Bool
+            => "true", Online, High;
+        /// Milliseconds between two looks for segments that retention removes.
+        "log.retention.check.interval.ms" as log_retention_check_interval_ms: i64,
+            Kind::long_from(1) => "300000", Online, Medium;
+        /// Whether compacted topics are compacted.
+        "log.cleaner.enable" as log_cleaner_enable: bool, Kind::Bool
+            => "true", Online, Medium;
+        /// Milliseconds which the cleaner rests when it found nothing to do.
+        "log.cleaner.backoff.ms" as log_cleaner_backoff_ms: i64, Kind::long_from(0)
+            => "15000", Online, Medium;
+        /// Bytes of the largest request; a connection that announces more is closed.
+        "socket.request.max.bytes" as socket_request_max_bytes: i32,
+            Kind::int(1, FRAME_BYTES_MAX as i32) => "104857600", Restart, Medium;
+        /// Bytes of a socket's receive buffer; -1 leaves it to the system.
+        "socket.receive.buffer.bytes" as socket_receive_buffer_bytes: i32, Kind::int_from(-1)
+            => "102400", Restart, High;
+        /// Bytes of a socket's send buffer; -1 leaves it to the system.
+        "socket.send.buffer.bytes" as socket_send_buffer_bytes: i32, Kind::int_from(-1)
+            => "102400", Restart, High;
+        /// Connections that wait to be accepted.
+        "socket.listen.backlog.size" as socket_listen_backlog_size: i32, Kind::int_from(1)
+            => "1024", Restart, Medium;
+        /// Connections of the whole broker; beyond, new ones are closed at once. Each core bears
+        /// at most 20000, whatever is set here.
+        "max.connections" as max_connections: i32, Kind::int_from(0)
+            => "2147483647", Online, Medium;
+        /// Milliseconds after which a silent connection is closed; -1 is never.
+        "connections.max.idle.ms" as connections_max_idle_ms: i64, Kind::long_from(-1)
+            => "600000", Online, Medium;
+        /// Milliseconds after which a partition forgets an idempotent producer that is silent.
+        "producer.id.expiration.ms" as producer_id_expiration_ms: i32, Kind::int_from(1)
+            => "86400000", Online, Low;
+        /// Milliseconds between two looks for producers to forget.
+        "producer.id.expiration.check.interval.ms" as producer_id_expiration_check_interval_ms: i32,
+            Kind::int_from(1) => "600000", Restart, Low;
+        /// Idempotent producers that one partition remembers at most; the longest silent one gives
+        /// way.
+        "ringmain.producer.ids.per.partition.max" as producer_ids_per_partition_max: i32,
+            Kind::int(1, PRODUCER_IDS_PER_PARTITION_MAX as i32) => "10000", Online, Low;
+        /// Fetch sessions that the broker remembers (KIP-227).
+        "max.incremental.fetch.session.cache.slots" as fetch_session_slots: i32,
+            Kind::int(0, FETCH_SESSIONS_MAX as i32) => "1000", Restart, Medium;
+        /// Bytes of the largest answer to a fetch, but for a first batch that is larger.
+        "fetch.max.bytes" as fetch_max_bytes: i32, Kind::int(1024, FETCH_BYTES_MAX as i32)
+            => "57671680", Restart, Medium;
+        /// Partitions in one answer to DescribeTopicPartitions.
+        "max.request.partition.size.limit" as max_request_partition_size_limit: i32,
+            Kind::int_from(1) => "2000", Online, Medium;
+    }
+    accepted {}
+}
+
+/// Every broker setting.
+pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut properties = own_properties();
+    for property in topic::TABLE.iter() {
+        for (at, fallback) in property.fallbacks.iter().enumerate() {
+            properties.push(derived(property, *fallback, at + 1 == property.fallbacks.len()));
+        }
+    }
+    Table::new(properties)
+});
+
+/// The broker setting behind a topic setting. Of several only the last has a default, so that each
+/// one before it counts as soon as it is set.
+fn derived(topic: &Property, fallback: Fallback, last: bool) -> Property {
+    let Fallback { name, unit } = fallback;
+    let in_unit = |range: Range| Range {
+        // Rounded into the range; what is negative has a meaning of its own in any unit.
+        min: if range.min < 0 { range.min } else { (range.min + unit - 1) / unit },
+        max: (range.max / unit).min(i64::from(i32::MAX)),
+        also: range.also,
+    };
+    let (kind, default) = match (topic.kind, &topic.default) {
+        (kind, default) if unit == 1 => (kind, default.clone()),
+        (Kind::Long(range), Some(default)) => {
+            let default = default.parse::<i64>().expect("a default is of its kind");
+            assert_eq!(default % unit, 0, "{name}: the default is no whole number of its unit");
+            (Kind::Int(in_unit(range)), Some((default / unit).to_string().into()))
+        }
+        _ => panic!("{name}: only long settings with a default have units"),
+    };
+    let unit_of_doc = match unit {
+        1 => "",
+        60_000 => ", in minutes",
+        3_600_000 => ", in hours",
+        _ => panic!("{name}: a unit without a name"),
+    };
+    Property {
+        name,
+        kind,
+        default: default.filter(|_| last),
+        effect: Effect::Online,
+        importance: topic.importance,
+        fallbacks: &[],
+        doc: format!("`{}` of topics that do not set it{unit_of_doc}. {}", topic.name, topic.doc)
+            .into(),
+    }
+}
+
+impl BrokerConfig {
+    /// What holds on a broker with these settings.
+    pub fn resolve(settings: &BrokerSettings) -> BrokerConfig {
+        BrokerConfig::read_with(|name| {
+            let property = TABLE.get(name).expect("declared here");
+            settings.value(property).map(|value| value.into_owned())
+        })
+    }
+
+    /// Checks what each setting alone cannot tell.
+    pub(super) fn validate_together(&self) -> Result<(), Invalid> {
+        let frame = i64::from(self.socket_request_max_bytes);
+        let share = self.memory_per_core_bytes / 100 * REQUESTS_IN_FLIGHT_MEMORY_PERCENT as i64;
+        if frame > share {
+            return Err(Invalid::Together(format!(
+                "socket.request.max.bytes ({frame}) is more than the requests in flight of a core \
+                 may hold: {REQUESTS_IN_FLIGHT_MEMORY_PERCENT} percent of \
+                 ringmain.memory.per.core.bytes ({})",
+                self.memory_per_core_bytes
+            )));
+        }
+        Ok(())
+    }
+
+    /// The host name that clients are told.
+    pub fn advertised_host(&self) -> &str {
+        match (&self.advertised_host, self.listen.host.as_str()) {
+            (Some(host), _) => host,
+            (None, "0.0.0.0" | "::") => "localhost",
+            (None, host) => host,
+        }
+    }
+
+    /// Connections that one of `cores` may bear.
+    pub fn connections_per_core(&self, cores: usize) -> usize {
+        let share = usize::try_from(self.max_connections).unwrap_or(0).div_ceil(cores.max(1));
+        share.min(CONNECTIONS_PER_CORE_MAX)
+    }
+}
+
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        BrokerConfig::resolve(&BrokerSettings::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_cores_and_lanes_are_read() {
+        let listen = |text: &str| Listen::from_text(text).map(|l| (l.host, l.port));
+        assert_eq!(listen("localhost:9092"), Some(("localhost".into(), 9092)));
+        assert_eq!(listen("[::1]:0"), Some(("::1".into(), 0)));
+        for bad in ["9092", "h:", ":1", "h:65536", "::1:9092", "[h]:1", "h:+1", "a b:1", "[::1]"] {
+            assert_eq!(listen(bad), None, "{bad}");
+        }
+        let cores = |text: &str| Cores::from_text(text);
+        assert_eq!(cores("all"), Some(Cores::All));
+        assert_eq!(cores("0-2, 6"), Some(Cores::List(vec![0, 1, 2, 6])));
+        for bad in ["", "3-1", "0,0", "0-65535", "x", "0--1", "1,"] {
+            assert_eq!(cores(bad), None, "{bad}");
+        }
+        let lanes = |text: &str| LaneCount::from_text(text);
+        assert_eq!(lanes("auto"), Some(LaneCount::Auto));
+        assert_eq!(lanes("64"), Some(LaneCount::UpTo(64)));
+        assert_eq!((lanes("0"), lanes("65")), (None, None));
+    }
+
+    #[test]
+    fn broker_defaults_of_topic_settings_are_kafkas() {
+        let check = |name: &str, default: Option<&str>, expected: &str| {
+            let property = TABLE.get(name).expect(name);
+            assert_eq!(property.default.as_deref(), default, "{name}");
+            assert_eq!(property.kind.to_string(), expected, "{name}");
+        };
+        check("log.retention.ms", None, "a whole number from -1");
+        check("log.retention.minutes", None, "a whole number from -1");
+        check("log.retention.hours", Some("168"), "a whole number from -1");
+        check("log.roll.hours", Some("168"), "a whole number from 1");
+        check("log.roll.jitter.hours", Some("0"), "a whole number from 0");
+        check("log.segment.bytes", Some("1073741824"), "a whole number from 1048576");
+    }
+
+    #[test]
+    fn the_advertised_host_is_one_that_can_be_reached() {
+        let check = |listen: &str, advertised: Option<&str>, expect: &str| {
+            let mut config = BrokerConfig {
+                advertised_host: advertised.map(str::to_owned),
+                ..BrokerConfig::default()
+            };
+            config.listen = Listen::from_text(listen).expect(listen);
+            assert_eq!(config.advertised_host(), expect);
+        };
+        check("10.0.0.1:1", None, "10.0.0.1");
+        check("0.0.0.0:1", None, "localhost");
+        check("[::]:1", None, "localhost");
+        check("0.0.0.0:1", Some("kafka.example"), "kafka.example");
+    }
+}
