@@ -2,11 +2,14 @@
 //! slices; never does I/O, never keeps state, and never reserves memory by a count that the bytes at
 //! hand cannot hold.
 
+pub mod batch;
+pub mod compression;
 pub mod error;
 pub mod frame;
 pub mod message;
 pub mod messages;
 pub mod primitives;
+pub mod record;
 pub mod schema;
 pub mod value;
 
