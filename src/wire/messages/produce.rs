@@ -1,6 +1,12 @@
 //! Produce: record batches for partitions. Version 13 names topics by id (KIP-516), version 10 can
 //! answer with the new leader (KIP-951).
 
+mod head;
+mod parts;
+
+pub use head::ProduceHead;
+pub use parts::{ProducePart, ProduceParts};
+
 use crate::message;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::TopicId;
