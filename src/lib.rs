@@ -13,7 +13,7 @@ pub mod model;
 pub mod config;
 pub mod wire;
 
-// rt follows
+pub mod rt;
 
 pub mod client;
 pub mod log;

@@ -59,7 +59,7 @@ impl File {
     pub async fn open(path: &Path, options: OpenOptions) -> io::Result<File> {
         match sim_core() {
             None => Ok(File::Real(glommio::file::File::open(path, options).await?)),
-            Some(core) => Ok(File::Sim(core.open(path, options)?)),
+            Some(core) => Ok(File::Sim(core.open(path, options).await?)),
         }
     }
 
@@ -154,7 +154,7 @@ macro_rules! fs_calls {
                     $(let $arg: PathBuf = $arg.to_owned();)*
                     super::blocking(move || glommio::file::$name($(&$arg),*)).await
                 }
-                Some(core) => core.$name($($arg),*),
+                Some(core) => core.$name($($arg),*).await,
             }
         }
     )*};

@@ -2,19 +2,26 @@
 //! Not for the data path.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::current::{Current, with};
 use super::{glommio, sim};
 
 struct Shared<T> {
     queue: Mutex<VecDeque<T>>,
     bound: usize,
     bell: OwnedFd,
+    /// Who waits in the simulator, where nobody hears the bell.
+    waiting: Mutex<Option<Waker>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 pub struct InboxSender<T>(Arc<Shared<T>>);
@@ -30,7 +37,7 @@ pub struct Inbox<T>(Arc<Shared<T>>);
 
 pub fn inbox<T: Send>(bound: usize) -> io::Result<(InboxSender<T>, Inbox<T>)> {
     let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-    let shared = Arc::new(Shared { queue: Mutex::default(), bound, bell });
+    let shared = Arc::new(Shared { queue: Mutex::default(), bound, bell, waiting: Mutex::default() });
     Ok((InboxSender(shared.clone()), Inbox(shared)))
 }
 
@@ -38,7 +45,7 @@ impl<T: Send> InboxSender<T> {
     /// Gives the item back when the queue is full.
     pub fn try_send(&self, item: T) -> Result<(), T> {
         {
-            let mut queue = self.0.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut queue = lock(&self.0.queue);
             if queue.len() >= self.0.bound {
                 return Err(item);
             }
@@ -46,13 +53,16 @@ impl<T: Send> InboxSender<T> {
         }
         // A full counter (EAGAIN) also wakes the reader: nothing to report.
         let _ = rustix::io::write(&self.0.bell, &1u64.to_ne_bytes());
+        if let Some(waker) = lock(&self.0.waiting).take() {
+            waker.wake();
+        }
         Ok(())
     }
 }
 
 impl<T: Send> Inbox<T> {
     fn pop(&self) -> Option<T> {
-        self.0.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front()
+        lock(&self.0.queue).pop_front()
     }
 
     /// The next item. Only one task may wait.
@@ -61,11 +71,17 @@ impl<T: Send> Inbox<T> {
             if let Some(item) = self.pop() {
                 return item;
             }
-            let real = with(|current| matches!(current, Current::Real(_)));
-            if real {
-                glommio::await_bell(&self.0.bell).await;
+            if sim::is_here() {
+                poll_fn(|cx| {
+                    if !lock(&self.0.queue).is_empty() {
+                        return Poll::Ready(());
+                    }
+                    *lock(&self.0.waiting) = Some(cx.waker().clone());
+                    Poll::Pending
+                })
+                .await;
             } else {
-                sim::idle_turn().await;
+                glommio::await_bell(&self.0.bell).await;
             }
         }
     }

@@ -25,8 +25,12 @@ pub enum MeshReceiver<M: Send + 'static> {
     Sim(sim::MeshReceiver<M>),
 }
 
-/// Seats for `cores` real cores; each ring holds `bound` messages.
+/// Seats for `cores` cores of one process; each ring holds `bound` messages. In the simulator they
+/// are for virtual cores, anywhere else for real ones.
 pub fn mesh<M: Send + 'static>(cores: usize, bound: usize) -> Vec<MeshSeat<M>> {
+    if sim::is_here() {
+        return sim::mesh_seats(cores, bound).into_iter().map(MeshSeat::Sim).collect();
+    }
     glommio::mesh::seats(cores, bound).into_iter().map(MeshSeat::Real).collect()
 }
 
@@ -46,7 +50,7 @@ impl<M: Send + 'static> MeshSeat<M> {
                 )
             }
             MeshSeat::Sim(seat) => {
-                let (core, senders, receivers) = seat.join();
+                let (core, senders, receivers) = seat.join().await;
                 (
                     core,
                     senders.into_iter().map(|s| s.map(Sender::Sim)).collect(),

@@ -64,7 +64,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 pub fn should_yield() -> bool {
     with(|current| match current {
         Current::Real(_) => glommio::task::should_yield(),
-        Current::Sim(_) => false,
+        Current::Sim(core) => core.should_yield(),
     })
 }
 
