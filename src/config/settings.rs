@@ -74,7 +74,7 @@ impl BrokerSettings {
     }
 
     /// What holds for a broker setting; `None` when it is not set and has no default.
-    pub(super) fn value<'a>(&'a self, property: &'a Property) -> Option<Cow<'a, str>> {
+    pub fn value<'a>(&'a self, property: &'a Property) -> Option<Cow<'a, str>> {
         match self.set(property).next() {
             Some((_, value)) => Some(Cow::Borrowed(value)),
             None => property.default.as_deref().map(Cow::Borrowed),
@@ -82,7 +82,7 @@ impl BrokerSettings {
     }
 
     /// What holds for a setting of a topic with these settings of its own.
-    pub(super) fn topic_value<'a>(
+    pub fn topic_value<'a>(
         &'a self,
         property: &'a Property,
         overrides: &'a Overrides,
