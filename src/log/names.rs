@@ -1,0 +1,100 @@
+//! The names of a partition's files, as Kafka has them. Pure: builds and reads names, touches no
+//! file. An offset is always twenty digits, so that names sort as offsets do.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::Offset;
+
+pub const LOG: &str = "log";
+pub const OFFSET_INDEX: &str = "index";
+pub const TIME_INDEX: &str = "timeindex";
+pub const TXN_INDEX: &str = "txnindex";
+pub const SNAPSHOT: &str = "snapshot";
+
+pub const EPOCHS: &str = "leader-epoch-checkpoint";
+pub const PARTITION_METADATA: &str = "partition.metadata";
+
+/// Behind the name of a file that waits for its removal.
+pub const DELETED: &str = "deleted";
+/// Behind the name of a partition's directory that waits for its removal.
+pub const DELETED_DIR: &str = "-delete";
+
+/// `<dir>/<twenty digits>.<suffix>`
+pub fn file(dir: &Path, base_offset: Offset, suffix: &str) -> PathBuf {
+    dir.join(format!("{base_offset:020}.{suffix}"))
+}
+
+/// The same file with the suffix that says it waits for its removal.
+pub fn deleted(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(DELETED);
+    PathBuf::from(name)
+}
+
+/// What a name in a partition's directory stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    Log(Offset),
+    OffsetIndex(Offset),
+    TimeIndex(Offset),
+    TxnIndex(Offset),
+    Snapshot(Offset),
+    Epochs,
+    PartitionMetadata,
+    /// Waits for its removal: a crash came first.
+    Deleted,
+    /// Left by a write that a crash interrupted, or by a cleaning that did not finish.
+    Temporary,
+    /// Not of this log; left alone.
+    Foreign,
+}
+
+pub fn parse(name: &str) -> Name {
+    match name {
+        EPOCHS => return Name::Epochs,
+        PARTITION_METADATA => return Name::PartitionMetadata,
+        _ => {}
+    }
+    let Some((stem, suffix)) = name.rsplit_once('.') else { return Name::Foreign };
+    match suffix {
+        DELETED => return Name::Deleted,
+        "tmp" | "cleaned" | "swap" => return Name::Temporary,
+        _ => {}
+    }
+    let Some(offset) = offset(stem) else { return Name::Foreign };
+    match suffix {
+        LOG => Name::Log(offset),
+        OFFSET_INDEX => Name::OffsetIndex(offset),
+        TIME_INDEX => Name::TimeIndex(offset),
+        TXN_INDEX => Name::TxnIndex(offset),
+        SNAPSHOT => Name::Snapshot(offset),
+        _ => Name::Foreign,
+    }
+}
+
+fn offset(stem: &str) -> Option<Offset> {
+    let digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { stem.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        let path = file(Path::new("/d/t-0"), 170_210, LOG);
+        assert_eq!(path, Path::new("/d/t-0/00000000000000170210.log"));
+        assert_eq!(parse("00000000000000170210.log"), Name::Log(170_210));
+        assert_eq!(parse("00000000000000000000.timeindex"), Name::TimeIndex(0));
+        assert_eq!(parse("00000000000000000007.snapshot"), Name::Snapshot(7));
+        assert_eq!(parse("00000000000000000007.log.deleted"), Name::Deleted);
+        assert_eq!(parse("leader-epoch-checkpoint"), Name::Epochs);
+        assert_eq!(parse("leader-epoch-checkpoint.tmp"), Name::Temporary);
+        for foreign in ["7.log", "0000000000000000000x.log", "99999999999999999999.log", "log"] {
+            assert_eq!(parse(foreign), Name::Foreign, "{foreign}");
+        }
+        assert_eq!(deleted(&path), Path::new("/d/t-0/00000000000000170210.log.deleted"));
+    }
+}
