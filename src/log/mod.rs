@@ -1,1 +1,167 @@
-//! Being built.
+//! One partition on disk, in Kafka's files. A [`Log`] belongs to one core, is shared there by
+//! reference count, and changes behind `&self`: appends are synchronous and take their offset at
+//! once, [`Log::flush_step`] brings them to the device, reads come from memory or name a range of
+//! a file. It knows nothing of leaders, followers, waiters or requests: the shard drives it.
+//!
+//! Promises: what a watermark says is on the device or on stable media is there, in order and
+//! without holes; after a fault of the disk nothing more is promised, and the log stays offline;
+//! an offset that was acknowledged at `written` is never given to another record, whatever
+//! crashes. It never decodes what lies behind a batch's header on the way in or out.
+
+mod append;
+mod budget;
+pub mod checkpoint;
+mod close;
+mod epochs;
+mod error;
+mod flush;
+mod header;
+pub mod index;
+pub mod names;
+mod open;
+pub mod partition_metadata;
+pub mod producers;
+mod read;
+mod roll;
+mod segment;
+mod settings;
+mod tail;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::base::signal::Signal;
+use crate::model::Offset;
+
+pub use append::{Appended, Records};
+pub use budget::{Budget, Limits};
+pub use epochs::Epochs;
+pub use error::{AppendError, Cause, Error, ReadError};
+pub use flush::Progress;
+pub use producers::{Origin, Producers};
+pub use read::ReadPlan;
+pub use settings::{LogSettings, TimestampType};
+
+use flush::Pipeline;
+use segment::Segment;
+use tail::Tail;
+
+/// One partition's log, open.
+pub struct Log {
+    dir: Rc<Path>,
+    budget: Rc<Budget>,
+    settings: Cell<LogSettings>,
+    tail: Rc<Tail>,
+    /// By base offset; the last one is active. Never empty.
+    segments: RefCell<Vec<Rc<Segment>>>,
+    /// Segments that wait for their last write, each with the snapshot of its end.
+    closing: RefCell<VecDeque<(Rc<Segment>, Vec<u8>)>>,
+    producers: RefCell<Producers>,
+    epochs: RefCell<Epochs>,
+    /// The epochs are in their file.
+    epochs_kept: Cell<bool>,
+    log_start_offset: Cell<Offset>,
+    end_offset: Cell<Offset>,
+    written_offset: Cell<Offset>,
+    synced_offset: Cell<Offset>,
+    high_watermark: Cell<Offset>,
+    pipeline: RefCell<Pipeline>,
+    /// A flush step has ended.
+    stepped: Signal,
+    /// Segments that are being finished in the background.
+    finishing: Rc<Cell<usize>>,
+    finished: Rc<Signal>,
+    disk_full: Cell<bool>,
+    /// Shared with the tasks that finish segments.
+    failure: Rc<RefCell<Option<Error>>>,
+    /// This segment's part of `segment.jitter.ms`.
+    jitter_ms: Cell<i64>,
+}
+
+impl Log {
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What this core's logs share.
+    pub fn budget(&self) -> &Rc<Budget> {
+        &self.budget
+    }
+
+    pub fn settings(&self) -> LogSettings {
+        self.settings.get()
+    }
+
+    pub fn set_settings(&self, settings: LogSettings) {
+        self.settings.set(settings);
+    }
+
+    /// Offset of the first record that may be read.
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start_offset.get()
+    }
+
+    /// Offset that the next record gets.
+    pub fn end_offset(&self) -> Offset {
+        self.end_offset.get()
+    }
+
+    /// Bytes of all segments, appended and not necessarily written.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.borrow().iter().map(|segment| segment.len.get()).sum()
+    }
+
+    /// Bytes appended and not on the device.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.pipeline.borrow().unwritten_bytes()
+    }
+
+    /// Why the log is offline, if it is.
+    pub fn failure(&self) -> Option<Error> {
+        self.failure.borrow().clone()
+    }
+
+    /// True while the disk has no room for more.
+    pub fn is_disk_full(&self) -> bool {
+        self.disk_full.get()
+    }
+
+    /// Takes the log offline; the first reason stays.
+    fn fail(&self, error: Error) {
+        self.failure.borrow_mut().get_or_insert(error);
+    }
+
+    fn active(&self) -> Rc<Segment> {
+        self.segments.borrow().last().expect("a log has an active segment").clone()
+    }
+
+    /// The segment whose file the tail's `address` lies in.
+    fn segment_at(&self, address: u64) -> Rc<Segment> {
+        let segments = self.segments.borrow();
+        let found = segments.iter().rfind(|segment| segment.address.get() <= address);
+        found.expect("an address of the tail").clone()
+    }
+
+    fn segment_after(&self, segment: &Rc<Segment>) -> Rc<Segment> {
+        let segments = self.segments.borrow();
+        let after = segments.partition_point(|other| other.base_offset <= segment.base_offset);
+        segments[after].clone()
+    }
+
+    /// The high watermark passed `offset`: transactions below are decided for good.
+    pub fn set_high_watermark(&self, offset: Offset) {
+        if offset > self.high_watermark.get() {
+            self.high_watermark.set(offset);
+            self.producers.borrow_mut().on_high_watermark(offset);
+        }
+    }
+
+    /// First offset that a transactional reader must not see yet.
+    pub fn last_stable_offset(&self) -> Offset {
+        let high_watermark = self.high_watermark.get();
+        let unstable = self.producers.borrow().first_unstable_offset();
+        unstable.map_or(high_watermark, |offset| offset.min(high_watermark))
+    }
+}

@@ -1,0 +1,252 @@
+//! Appending: what is checked, which offset is given, where the bytes go. Synchronous, so that
+//! the order of calls is the order of offsets.
+
+use std::rc::Rc;
+
+use super::Log;
+use super::error::AppendError;
+use super::flush::Mark;
+use super::header::Header;
+use super::producers::{Claim, Origin, Remembered, Verdict};
+use super::segment::Segment;
+use super::settings::TimestampType;
+use crate::base::buf::{ALIGN, Buf};
+use crate::model::{LeaderEpoch, Offset};
+use crate::wire::batch::{self, Batch, BatchError};
+
+/// Smaller record sets are copied even when they could be adopted: a chunk of their own would
+/// cost more than the copy.
+const ADOPT_MIN: usize = 32 << 10;
+
+/// The bytes of a record set.
+pub enum Records<'a> {
+    /// Copied into the tail.
+    Copy(&'a [u8]),
+    /// Received straight into a pooled buffer from `start` on (up to its length); becomes part of
+    /// the tail when `start` is still [`Log::adoption_start`], and is copied otherwise.
+    Adopt { buf: Buf, start: usize },
+}
+
+impl Records<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Records::Copy(bytes) => bytes,
+            Records::Adopt { buf, start } => &buf[*start..],
+        }
+    }
+}
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    pub base_offset: Offset,
+    pub last_offset: Offset,
+    /// In ms under LogAppendTime, -1 otherwise.
+    pub append_time_ms: i64,
+    pub bytes: usize,
+    /// The batch had been appended before: these are its first offsets, and nothing changed.
+    pub duplicate: bool,
+}
+
+impl Log {
+    /// Where in a buffer a record set must be received for it to be adopted; holds until the next
+    /// append.
+    pub fn adoption_start(&self) -> usize {
+        (self.tail.end() % ALIGN as u64) as usize
+    }
+
+    /// Appends the one batch of a produce request (or of a coordinator), or all batches of a
+    /// leader, which keep their offsets and epochs. The records may be read when the watermark
+    /// that the reader honours has passed them; they are on their way to the device with the next
+    /// flush step.
+    pub fn append(
+        &self,
+        records: Records<'_>,
+        epoch: LeaderEpoch,
+        now_ms: i64,
+        origin: Origin,
+    ) -> Result<Appended, AppendError> {
+        if let Some(error) = self.failure() {
+            return Err(AppendError::Offline(error));
+        }
+        if self.disk_full.get() {
+            return Err(AppendError::DiskFull);
+        }
+        match origin {
+            Origin::Leader => self.append_leaders(records.bytes()),
+            Origin::Client | Origin::Coordinator => self.append_one(records, epoch, now_ms, origin),
+        }
+    }
+
+    fn append_one(
+        &self,
+        records: Records<'_>,
+        epoch: LeaderEpoch,
+        now_ms: i64,
+        origin: Origin,
+    ) -> Result<Appended, AppendError> {
+        let settings = self.settings.get();
+        let bytes = records.bytes();
+        if bytes.len() > settings.max_message_bytes && origin == Origin::Client {
+            let most = settings.max_message_bytes;
+            return Err(AppendError::TooLarge { bytes: bytes.len(), most });
+        }
+        let mut header = check_one(bytes, origin)?;
+        let claim = claim(&header);
+        if let Some(claim) = &claim {
+            let most = settings.producer_ids_max;
+            let verdict = self.producers.borrow().check(claim, origin, most);
+            if let Verdict::Duplicate(batch) = verdict.map_err(AppendError::Producer)? {
+                return Ok(Appended {
+                    base_offset: batch.base_offset(),
+                    last_offset: batch.last_offset,
+                    append_time_ms: match settings.timestamp_type {
+                        TimestampType::CreateTime => -1,
+                        TimestampType::LogAppendTime => batch.timestamp,
+                    },
+                    bytes: 0,
+                    duplicate: true,
+                });
+            }
+        }
+        let append_time_ms = match settings.timestamp_type {
+            TimestampType::LogAppendTime => {
+                header.max_timestamp = now_ms;
+                now_ms
+            }
+            TimestampType::CreateTime => {
+                let oldest = now_ms.saturating_sub(settings.timestamp_before_max_ms);
+                let newest = now_ms.saturating_add(settings.timestamp_after_max_ms);
+                if origin == Origin::Client
+                    && (header.base_timestamp < oldest || header.max_timestamp > newest)
+                {
+                    return Err(AppendError::Timestamp);
+                }
+                -1
+            }
+        };
+        header.base_offset = self.end_offset.get();
+        header.leader_epoch = epoch.0;
+        let stamp = |bytes: &mut [u8]| {
+            batch::stamp(bytes, header.base_offset, header.leader_epoch);
+            if append_time_ms >= 0 {
+                batch::stamp_append_time(bytes, append_time_ms);
+            }
+        };
+        self.roll_for(&header, now_ms);
+        let address = match records {
+            Records::Adopt { mut buf, start }
+                if buf.len() - start >= ADOPT_MIN && start == self.adoption_start() =>
+            {
+                stamp(&mut buf[start..]);
+                self.tail.adopt(buf, start, header.base_offset)
+            }
+            records => self.tail.copy(records.bytes(), header.base_offset, stamp),
+        };
+        self.account(&header, address, claim);
+        Ok(Appended {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            append_time_ms,
+            bytes: header.len,
+            duplicate: false,
+        })
+    }
+
+    /// All or nothing: every batch is checked before the first is appended.
+    fn append_leaders(&self, records: &[u8]) -> Result<Appended, AppendError> {
+        let mut expected = self.end_offset.get();
+        let base_offset = expected;
+        let mut at = 0;
+        while at < records.len() {
+            let header = check_whole(&records[at..])?;
+            if header.base_offset < expected {
+                return Err(AppendError::NotNext { expected, found: header.base_offset });
+            }
+            expected = header.last_offset() + 1;
+            at += header.len;
+        }
+        let mut at = 0;
+        while at < records.len() {
+            let header = Header::read(&records[at..]).map_err(AppendError::Batch)?;
+            self.roll_for(&header, header.max_timestamp);
+            let batch = &records[at..at + header.len];
+            let address = self.tail.copy(batch, header.base_offset, |_| {});
+            self.account(&header, address, claim(&header));
+            at += header.len;
+        }
+        Ok(Appended {
+            base_offset,
+            last_offset: expected - 1,
+            append_time_ms: -1,
+            bytes: records.len(),
+            duplicate: false,
+        })
+    }
+
+    /// Enters a batch, now in the tail at `address`, into everything that knows of batches.
+    fn account(&self, header: &Header, address: u64, claim: Option<Claim>) {
+        let segment: Rc<Segment> = self.active();
+        let settings = self.settings.get();
+        segment.note(header, address - segment.address.get(), settings.index_interval_bytes);
+        if let Some(claim) = claim {
+            self.producers.borrow_mut().apply(&claim, remembered(header));
+        }
+        let epoch = LeaderEpoch(header.leader_epoch);
+        if self.epochs.borrow_mut().assign(epoch, header.base_offset) {
+            self.epochs_kept.set(false);
+        }
+        let end = header.last_offset() + 1;
+        self.end_offset.set(end);
+        self.pipeline.borrow_mut().appended(Mark {
+            end: address + header.len as u64,
+            offset: end,
+            bytes: header.len,
+        });
+        segment.prepare_ahead(settings.segment_bytes);
+    }
+}
+
+/// Checks the one batch of a request, of a producer or of a coordinator.
+fn check_one(bytes: &[u8], origin: Origin) -> Result<Header, AppendError> {
+    if origin == Origin::Client {
+        let header = Header::of(batch::validate(bytes).map_err(AppendError::Batch)?);
+        if header.is_control {
+            return Err(AppendError::ControlBatch);
+        }
+        return Ok(header);
+    }
+    let header = check_whole(bytes)?;
+    if header.len != bytes.len() {
+        return Err(AppendError::Batch(BatchError::SeveralBatches));
+    }
+    Ok(header)
+}
+
+/// Checks the first batch of several.
+fn check_whole(bytes: &[u8]) -> Result<Header, AppendError> {
+    let header = Header::read(bytes).map_err(AppendError::Batch)?;
+    let batch = Batch::first(bytes).map_err(AppendError::Batch)?;
+    batch.check_crc().map_err(AppendError::Batch)?;
+    Ok(header)
+}
+
+/// `None` for a batch without a producer id, and for control batches, which carry no sequence.
+pub(super) fn claim(header: &Header) -> Option<Claim> {
+    (header.producer_id >= 0 && !header.is_control).then_some(Claim {
+        producer_id: header.producer_id,
+        epoch: header.producer_epoch,
+        base_sequence: header.base_sequence,
+        last_sequence: header.last_sequence,
+        transactional: header.is_transactional,
+    })
+}
+
+pub(super) fn remembered(header: &Header) -> Remembered {
+    Remembered {
+        last_sequence: header.last_sequence,
+        last_offset: header.last_offset(),
+        offset_delta: header.last_offset_delta,
+        timestamp: header.max_timestamp,
+    }
+}

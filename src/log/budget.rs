@@ -1,0 +1,116 @@
+//! What the logs of one core share: the memory of their tails, the bytes that wait for the disk,
+//! and the number of reads from disk at a time. One per core; it knows tails only as something
+//! that can give memory back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+
+use super::tail::Tail;
+use crate::base::signal::Signal;
+
+/// Chunks looked at in one go; the next append looks at more.
+const RECLAIM_STEPS: usize = 64;
+
+/// The core-wide limits of logs.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of tail blocks kept after they were written.
+    pub cache_bytes: usize,
+    /// Bytes appended and not yet written, beyond which new requests should wait.
+    pub unwritten_bytes: usize,
+    /// Segments whose indexes and descriptors stay open for readers.
+    pub warm_segments: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { cache_bytes: 256 << 20, unwritten_bytes: 64 << 20, warm_segments: 128 }
+    }
+}
+
+pub struct Budget {
+    limits: Limits,
+    cached_bytes: Cell<usize>,
+    unwritten_bytes: Cell<usize>,
+    /// Oldest chunk first: whose it is, and its number there.
+    chunks: RefCell<VecDeque<(Weak<Tail>, u64)>>,
+    relieved: Signal,
+}
+
+impl Budget {
+    pub fn new(limits: Limits) -> Rc<Budget> {
+        Rc::new(Budget {
+            limits,
+            cached_bytes: Cell::new(0),
+            unwritten_bytes: Cell::new(0),
+            chunks: RefCell::default(),
+            relieved: Signal::default(),
+        })
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Bytes of memory in the tails of this core.
+    pub fn cached_bytes(&self) -> usize {
+        self.cached_bytes.get()
+    }
+
+    /// Bytes appended on this core and not yet written.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.unwritten_bytes.get()
+    }
+
+    /// True while new requests should wait: the disk is behind.
+    pub fn is_pressed(&self) -> bool {
+        self.unwritten_bytes.get() >= self.limits.unwritten_bytes
+    }
+
+    /// Waits until the disk has caught up. One task may wait; it then tells others.
+    pub async fn relieved(&self) {
+        while self.is_pressed() {
+            self.relieved.wait().await;
+        }
+    }
+
+    pub(super) fn appended(&self, bytes: usize) {
+        self.unwritten_bytes.set(self.unwritten_bytes.get() + bytes);
+    }
+
+    pub(super) fn written(&self, bytes: usize) {
+        let was_pressed = self.is_pressed();
+        self.unwritten_bytes.set(self.unwritten_bytes.get() - bytes);
+        if was_pressed && !self.is_pressed() {
+            self.relieved.raise();
+        }
+    }
+
+    pub(super) fn chunk_added(&self, tail: &Weak<Tail>, number: u64, bytes: usize) {
+        self.chunks.borrow_mut().push_back((tail.clone(), number));
+        self.memory_taken(bytes);
+    }
+
+    pub(super) fn memory_taken(&self, bytes: usize) {
+        self.cached_bytes.set(self.cached_bytes.get() + bytes);
+    }
+
+    pub(super) fn memory_returned(&self, bytes: usize) {
+        self.cached_bytes.set(self.cached_bytes.get() - bytes);
+    }
+
+    /// Frees the oldest chunks until the cache is within its limit. What is not written yet, and
+    /// the newest chunk of each partition, goes to the back of the queue.
+    pub(super) fn reclaim(&self) {
+        let mut left = self.chunks.borrow().len().min(RECLAIM_STEPS);
+        while self.cached_bytes.get() > self.limits.cache_bytes && left > 0 {
+            left -= 1;
+            let Some((tail, number)) = self.chunks.borrow_mut().pop_front() else { return };
+            let Some(owner) = tail.upgrade() else { continue };
+            if !owner.give_back(number) {
+                self.chunks.borrow_mut().push_back((tail, number));
+            }
+        }
+    }
+}

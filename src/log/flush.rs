@@ -1,0 +1,342 @@
+//! From the tail to the device: what is in flight, in which order it counts, when it is synced.
+//!
+//! Up to four direct writes of at most 1 MiB are in flight. While plenty is pending only whole
+//! sectors are written and the rest is left for the next write; a quiet log writes its last sector
+//! padded with zeros and writes it again when it has more, never two writes of one sector at a
+//! time. Writes count strictly in order: what lies behind a hole is not durable. A sync follows
+//! when the writes that were under way are done, and covers all of them; small writes wait for it,
+//! so that everything which arrived meanwhile goes out together.
+//!
+//! Any error of a write or sync ends the log until it is opened again: it is never tried again,
+//! because the kernel may have forgotten what it failed to write. Only a full disk is waited for,
+//! and it is met while reserving room, before anything is written.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::error::Error;
+use super::segment::Segment;
+use super::tail::{sector_ceil, sector_floor};
+use super::{Log, names};
+use crate::model::{DurabilityLevel, Offset};
+use crate::rt;
+
+/// Bytes that are worth a write of their own while others are in flight.
+const WRITE_WORTHWHILE: u64 = 256 << 10;
+const WRITE_MAX: u64 = 1 << 20;
+const WRITES_IN_FLIGHT_MAX: usize = 4;
+/// How long a full disk is left alone before room is asked for again.
+const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// How far a log has got. Offsets are those behind the last record that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub written_offset: Offset,
+    pub synced_offset: Offset,
+}
+
+struct Write {
+    segment: Rc<Segment>,
+    /// The device's range, aligned, as addresses.
+    to: u64,
+    /// Address up to which it carries bytes.
+    reach: u64,
+    from: u64,
+    op: rt::file::Pending,
+    done: bool,
+}
+
+struct Sync {
+    segment: Rc<Segment>,
+    /// What it makes durable.
+    reach: u64,
+    offset: Offset,
+    op: rt::file::Pending,
+}
+
+/// The end of one append: address, offset, bytes.
+pub(super) struct Mark {
+    pub(super) end: u64,
+    pub(super) offset: Offset,
+    pub(super) bytes: usize,
+}
+
+/// What is on its way to the device.
+pub(super) struct Pipeline {
+    /// Appends that are not wholly written.
+    marks: VecDeque<Mark>,
+    writes: VecDeque<Write>,
+    sync: Option<Sync>,
+    /// Everything below was given to the device.
+    issued: u64,
+    /// Everything below is on stable media.
+    synced: u64,
+    /// The next sync waits until this is written.
+    group: u64,
+    /// Somebody asked for everything below to be synced.
+    sync_wanted: u64,
+    busy: bool,
+}
+
+impl Pipeline {
+    /// Begins with everything below `address` on stable media.
+    pub(super) fn new(address: u64) -> Pipeline {
+        Pipeline {
+            marks: VecDeque::new(),
+            writes: VecDeque::new(),
+            sync: None,
+            issued: address,
+            synced: address,
+            group: 0,
+            sync_wanted: 0,
+            busy: false,
+        }
+    }
+
+    pub(super) fn appended(&mut self, mark: Mark) {
+        self.marks.push_back(mark);
+    }
+
+    pub(super) fn unwritten_bytes(&self) -> usize {
+        self.marks.iter().map(|mark| mark.bytes).sum()
+    }
+}
+
+/// What the pump found to do next.
+enum Turn {
+    Progressed,
+    /// This segment's file must be made ready up to this position before anything can go on.
+    Needs(Rc<Segment>, u64),
+}
+
+impl Log {
+    /// True when `flush_step` has something to do for the level that the log works for.
+    pub fn is_dirty(&self) -> bool {
+        if self.failure().is_some() {
+            return false;
+        }
+        let pipeline = self.pipeline.borrow();
+        !pipeline.marks.is_empty() || self.wants_sync(&pipeline)
+    }
+
+    fn wants_sync(&self, pipeline: &Pipeline) -> bool {
+        let written = self.tail.written();
+        let synced_level = self.settings.get().durability == DurabilityLevel::Synced;
+        pipeline.synced < written && (synced_level || pipeline.synced < pipeline.sync_wanted)
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress {
+            written_offset: self.written_offset.get(),
+            synced_offset: self.synced_offset.get(),
+        }
+    }
+
+    /// Gives the device what waits for it, waits for the oldest operation under way, and says how
+    /// far the log has got. Loop over it while [`Log::is_dirty`]. A second caller waits for the
+    /// first one's step.
+    pub async fn flush_step(&self) -> Result<Progress, Error> {
+        if self.pipeline.borrow().busy {
+            self.stepped.wait().await;
+            return self.failure().map_or(Ok(self.progress()), Err);
+        }
+        self.pipeline.borrow_mut().busy = true;
+        let _idle = Idle(self);
+        match self.step().await {
+            Ok(()) => Ok(self.progress()),
+            Err(error) => {
+                self.fail(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    async fn step(&self) -> Result<(), Error> {
+        loop {
+            if let Some(error) = self.failure() {
+                return Err(error);
+            }
+            if !self.is_dirty() {
+                return Ok(());
+            }
+            let (segment, end) = match poll_fn(|cx| self.pump(cx)).await? {
+                Turn::Progressed => return Ok(()),
+                Turn::Needs(segment, end) => (segment, end),
+            };
+            match segment.make_ready(end, self.settings.get().segment_bytes).await {
+                Ok(()) => self.disk_full.set(false),
+                Err(error) if error.is_disk_full() => {
+                    self.disk_full.set(true);
+                    rt::sleep(DISK_FULL_PAUSE).await;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes and syncs everything that was appended before the call.
+    pub async fn sync(&self) -> Result<Progress, Error> {
+        let wanted = self.tail.end();
+        let offset = self.end_offset.get();
+        {
+            let mut pipeline = self.pipeline.borrow_mut();
+            pipeline.sync_wanted = pipeline.sync_wanted.max(wanted);
+        }
+        while self.synced_offset.get() < offset {
+            self.flush_step().await?;
+        }
+        Ok(self.progress())
+    }
+
+    fn pump(&self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
+        let mut pipeline = self.pipeline.borrow_mut();
+        let pipeline = &mut *pipeline;
+        let mut progressed = false;
+        loop {
+            let needs = self.issue(pipeline);
+            let moved = self.reap(pipeline, cx)?;
+            progressed |= moved;
+            if moved {
+                continue;
+            }
+            if progressed {
+                return Poll::Ready(Ok(Turn::Progressed));
+            }
+            let idle = pipeline.writes.is_empty() && pipeline.sync.is_none();
+            return match needs {
+                Some((segment, end)) if idle => Poll::Ready(Ok(Turn::Needs(segment, end))),
+                _ if idle => Poll::Ready(Ok(Turn::Progressed)),
+                _ => Poll::Pending,
+            };
+        }
+    }
+
+    /// Starts what may be started; says which file is in the way, if one is.
+    fn issue(&self, pipeline: &mut Pipeline) -> Option<(Rc<Segment>, u64)> {
+        if pipeline.sync.is_none() && self.wants_sync(pipeline) {
+            self.issue_sync(pipeline);
+        }
+        while pipeline.writes.len() < WRITES_IN_FLIGHT_MAX && !pipeline.marks.is_empty() {
+            let segment = self.segment_at(pipeline.issued);
+            let base = segment.address.get();
+            let end = base + segment.len.get();
+            let closed = !Rc::ptr_eq(&segment, &self.active());
+            if pipeline.issued >= end {
+                if !closed {
+                    break;
+                }
+                pipeline.issued = self.segment_after(&segment).address.get();
+                continue;
+            }
+            let from = sector_floor(pipeline.issued);
+            if pipeline.writes.back().is_some_and(|last| last.to > from) {
+                break;
+            }
+            let whole = sector_floor(end) - from;
+            let alone = pipeline.writes.is_empty() && pipeline.sync.is_none();
+            let to = if closed {
+                sector_ceil(end).min(from + WRITE_MAX)
+            } else if whole >= WRITE_WORTHWHILE {
+                from + whole.min(WRITE_MAX)
+            } else if alone {
+                sector_ceil(end)
+            } else {
+                break;
+            };
+            let Some(writer) = segment.writer().filter(|_| segment.is_ready(to - base)) else {
+                return Some((segment, to - base));
+            };
+            let reach = to.min(end);
+            let op = writer.write_at(self.tail.device_slices(from, to), from - base);
+            pipeline.writes.push_back(Write { segment, to, reach, from, op, done: false });
+            pipeline.issued = reach;
+        }
+        None
+    }
+
+    fn issue_sync(&self, pipeline: &mut Pipeline) {
+        let written = self.tail.written();
+        if !pipeline.writes.is_empty() && written < pipeline.group {
+            return;
+        }
+        // A finished segment was synced on the way; go on behind it.
+        loop {
+            let segment = self.segment_at(pipeline.synced);
+            let base = segment.address.get();
+            let end = base + segment.len.get();
+            let synced = base + segment.synced.get();
+            pipeline.synced = pipeline.synced.max(synced.min(written));
+            let closed = !Rc::ptr_eq(&segment, &self.active());
+            if pipeline.synced >= end && closed {
+                self.synced_offset.set(self.synced_offset.get().max(segment.end_offset.get()));
+                pipeline.synced = self.segment_after(&segment).address.get();
+                continue;
+            }
+            if pipeline.synced >= written {
+                return;
+            }
+            let Some(writer) = segment.writer() else { return };
+            let reach = written.min(end);
+            let offset = self.written_offset.get().min(segment.end_offset.get());
+            pipeline.group = pipeline.issued;
+            pipeline.sync = Some(Sync { segment, reach, offset, op: writer.sync_data() });
+            return;
+        }
+    }
+
+    /// Takes what has arrived; true when a watermark moved.
+    fn reap(&self, pipeline: &mut Pipeline, cx: &mut Context<'_>) -> Result<bool, Error> {
+        for write in &mut pipeline.writes {
+            if !write.done
+                && let Poll::Ready(result) = Pin::new(&mut write.op).poll(cx)
+            {
+                let position = write.from - write.segment.address.get();
+                result.map_err(|error| {
+                    Error::io(&write.segment.path(names::LOG), Some(position), &error)
+                })?;
+                write.done = true;
+            }
+        }
+        let mut moved = false;
+        while pipeline.writes.front().is_some_and(|write| write.done) {
+            let write = pipeline.writes.pop_front().expect("just seen");
+            write.segment.written.set(write.reach - write.segment.address.get());
+            let mut bytes = 0;
+            while pipeline.marks.front().is_some_and(|mark| mark.end <= write.reach) {
+                let mark = pipeline.marks.pop_front().expect("just seen");
+                bytes += mark.bytes;
+                self.written_offset.set(mark.offset);
+            }
+            self.tail.set_written(write.reach, bytes);
+            self.finish_written();
+            moved = true;
+        }
+        if let Some(sync) = &mut pipeline.sync
+            && let Poll::Ready(result) = Pin::new(&mut sync.op).poll(cx)
+        {
+            let sync = pipeline.sync.take().expect("just polled");
+            result.map_err(|error| Error::io(&sync.segment.path(names::LOG), None, &error))?;
+            let base = sync.segment.address.get();
+            sync.segment.synced.set(sync.segment.synced.get().max(sync.reach - base));
+            pipeline.synced = pipeline.synced.max(sync.reach);
+            self.synced_offset.set(self.synced_offset.get().max(sync.offset));
+            moved = true;
+        }
+        Ok(moved)
+    }
+}
+
+/// Ends a step, also one that was dropped half way.
+struct Idle<'a>(&'a Log);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.pipeline.borrow_mut().busy = false;
+        self.0.stepped.raise();
+    }
+}

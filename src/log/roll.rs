@@ -1,0 +1,70 @@
+//! Ending the active segment and beginning the next. The roll itself is a matter of memory; the
+//! files follow: the new one is created by its first flush (or a moment before), the old one is
+//! finished in the background after its last write.
+
+use std::rc::Rc;
+
+use super::error::{At, Error};
+use super::header::Header;
+use super::segment::Segment;
+use super::{Log, names, producers};
+use crate::rt::{self, file};
+
+impl Log {
+    /// Rolls when the batch that comes next does not belong into the active segment.
+    pub(super) fn roll_for(&self, header: &Header, now_ms: i64) {
+        let settings = self.settings.get();
+        let bytes = header.len as u64;
+        let jitter_ms = self.jitter_ms.get();
+        if self.active().must_roll(&settings, header, bytes, now_ms, jitter_ms) {
+            self.roll(now_ms);
+        }
+    }
+
+    /// Ends the active segment, unless it is empty.
+    pub fn roll(&self, now_ms: i64) {
+        let old = self.active();
+        if old.is_empty() || self.failure().is_some() {
+            return;
+        }
+        let address = self.tail.begin_file();
+        let base_offset = self.end_offset.get();
+        let new = Rc::new(Segment::begin(&self.dir, base_offset, address, now_ms));
+        let snapshot = producers::encode(&self.producers.borrow());
+        self.closing.borrow_mut().push_back((old, snapshot));
+        self.segments.borrow_mut().push(new.clone());
+        new.prepare(1, self.settings.get().segment_bytes);
+        self.finish_written();
+    }
+
+    /// Starts finishing the closing segments whose last byte is on the device.
+    pub(super) fn finish_written(&self) {
+        loop {
+            let ready = self.closing.borrow().front().is_some_and(|(old, _)| old.is_written());
+            if !ready {
+                return;
+            }
+            let (old, snapshot) = self.closing.borrow_mut().pop_front().expect("just seen");
+            let (dir, failure) = (self.dir.clone(), self.failure.clone());
+            let (finishing, finished) = (self.finishing.clone(), self.finished.clone());
+            finishing.set(finishing.get() + 1);
+            rt::spawn_background(async move {
+                if let Err(error) = finish(&dir, &old, &snapshot).await {
+                    failure.borrow_mut().get_or_insert(error);
+                }
+                finishing.set(finishing.get() - 1);
+                finished.raise();
+            })
+            .detach();
+        }
+    }
+}
+
+/// The snapshot belongs to the offset where the next segment begins.
+async fn finish(dir: &Rc<std::path::Path>, old: &Segment, snapshot: &[u8]) -> Result<(), Error> {
+    let path = names::file(dir, old.end_offset.get(), names::SNAPSHOT);
+    file::write_whole(&path, snapshot).await.at(&path)?;
+    old.finish().await?;
+    old.cool_down();
+    Ok(())
+}

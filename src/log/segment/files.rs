@@ -1,0 +1,126 @@
+//! The descriptors of a segment: one for writing with O_DIRECT, one buffered for readers, both
+//! opened when first needed; and the room that is reserved ahead of the writes.
+
+use std::rc::Rc;
+
+use super::Segment;
+use crate::log::error::{At, Error};
+use crate::log::tail::{sector_ceil, sector_floor};
+use crate::rt::{self, File, OpenOptions, file};
+
+/// The first step of preallocation, and the largest.
+const STEP_MIN: u64 = 64 << 10;
+const STEP_MAX: u64 = 64 << 20;
+
+impl Segment {
+    /// The descriptor for writes, if the file is open.
+    pub(in crate::log) fn writer(&self) -> Option<File> {
+        self.writing.borrow().clone()
+    }
+
+    /// True when writes up to `end` may be given to the device.
+    pub(in crate::log) fn is_ready(&self, end: u64) -> bool {
+        self.writing.borrow().is_some() && end <= self.allocated.get()
+    }
+
+    /// Creates or opens the log file and reserves room up to `end`. An error that says the disk
+    /// is full leaves everything as it was. One task may wait here.
+    pub(in crate::log) async fn make_ready(
+        self: &Rc<Self>,
+        end: u64,
+        most: u64,
+    ) -> Result<(), Error> {
+        while !self.is_ready(end) {
+            if !self.preparing.get() {
+                self.prepare(end, most);
+            }
+            self.prepared.wait().await;
+            if let Some(error) = self.preparation_error.take() {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reserves the next step in the background once half of the last one is used.
+    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, most: u64) {
+        let left = self.allocated.get().saturating_sub(self.len.get());
+        let full = self.allocated.get() >= sector_ceil(most);
+        if left < self.allocation_step.get() / 2 && !full && !self.preparing.get() {
+            self.prepare(self.allocated.get() + 1, most);
+        }
+    }
+
+    /// Starts a task of its own, so that nobody who waits can leave it half done.
+    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, most: u64) {
+        self.preparing.set(true);
+        let segment = self.clone();
+        rt::spawn(async move {
+            let mut result = segment.open_for_writing().await;
+            if result.is_ok() {
+                result = segment.allocate(end, most).await;
+            }
+            segment.preparing.set(false);
+            *segment.preparation_error.borrow_mut() = result.err();
+            segment.prepared.raise();
+        })
+        .detach();
+    }
+
+    async fn open_for_writing(&self) -> Result<(), Error> {
+        if self.writing.borrow().is_some() {
+            return Ok(());
+        }
+        let path = self.log_path();
+        let options = OpenOptions {
+            read: true,
+            write: true,
+            create: true,
+            direct: true,
+            ..OpenOptions::default()
+        };
+        let opened = File::open(&path, options).await.at(&path)?;
+        let len = opened.len().await.at(&path)?;
+        if len == 0 {
+            file::sync_dir(&self.dir).await.at(&self.dir)?;
+        }
+        self.allocated.set(sector_floor(len));
+        *self.writing.borrow_mut() = Some(opened);
+        Ok(())
+    }
+
+    /// One step further, at least to `end`, and not past what the segment may grow to unless
+    /// `end` does.
+    async fn allocate(&self, end: u64, most: u64) -> Result<(), Error> {
+        let from = self.allocated.get();
+        let step = (self.allocation_step.get() * 2).clamp(STEP_MIN, STEP_MAX);
+        let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
+        let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
+        writer.allocate(from, to - from).await.at(&self.log_path())?;
+        self.allocated.set(to);
+        self.allocation_step.set(step);
+        Ok(())
+    }
+
+    /// The descriptor for readers.
+    pub(in crate::log) async fn reader(&self) -> Result<File, Error> {
+        if let Some(open) = &*self.reading.borrow() {
+            return Ok(open.clone());
+        }
+        let path = self.log_path();
+        let options = OpenOptions { read: true, ..OpenOptions::default() };
+        let opened = File::open(&path, options).await.at(&path)?;
+        Ok(self.reading.borrow_mut().get_or_insert(opened).clone())
+    }
+
+    /// Lets descriptors go; readers that hold one keep it.
+    pub(in crate::log) fn cool_down(&self) {
+        self.reading.borrow_mut().take();
+        if self.finished.get() {
+            self.writing.borrow_mut().take();
+            let mut indexes = self.indexes.borrow_mut();
+            indexes.offset.unload();
+            indexes.time.unload();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One segment of a partition: its files, its indexes, how far it reaches. Owned by the log.
+//!
+//! A segment is *active* (appended to), then *closing* (all its bytes are known, its files are
+//! being made exact), then *finished*. Its log file is created by the first flush, grows ahead of
+//! the writes by preallocation, is written with O_DIRECT, and is cut to its length when it closes.
+
+mod column;
+mod files;
+mod finish;
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::error::Error;
+use super::header::Header;
+use super::index::{offset, time, txn};
+use super::names;
+use super::settings::LogSettings;
+use crate::base::signal::Signal;
+use crate::model::Offset;
+use crate::rt;
+use column::Column;
+
+pub(super) struct Indexes {
+    pub(super) offset: Column<offset::Entry>,
+    pub(super) time: Column<time::Entry>,
+    pub(super) txn: Column<txn::Aborted>,
+    /// The last of all in the time index: entries must rise.
+    last_time: i64,
+}
+
+pub(super) struct Segment {
+    pub(super) base_offset: Offset,
+    dir: Rc<Path>,
+    /// The tail's address of the file's first byte; meaningless where the tail does not reach.
+    pub(super) address: Cell<u64>,
+    /// Bytes of batches, appended and perhaps not written.
+    pub(super) len: Cell<u64>,
+    /// Offset behind the last record.
+    pub(super) end_offset: Cell<Offset>,
+    /// Bytes from the start that are on the device.
+    pub(super) written: Cell<u64>,
+    /// Bytes from the start that are on stable media.
+    pub(super) synced: Cell<u64>,
+    /// Largest timestamp of the first batch; -1 before it.
+    pub(super) first_timestamp: Cell<i64>,
+    pub(super) max_timestamp: Cell<i64>,
+    pub(super) max_timestamp_offset: Cell<Offset>,
+    /// Wall clock when it was made, in ms: ages a segment without timestamps.
+    pub(super) created_ms: i64,
+    unindexed_bytes: Cell<u64>,
+    pub(super) indexes: RefCell<Indexes>,
+    /// Its files are exact: indexes written, log cut to its length, all synced.
+    pub(super) finished: Cell<bool>,
+    writing: RefCell<Option<rt::File>>,
+    reading: RefCell<Option<rt::File>>,
+    /// Bytes reserved on the device, and the size of the last step.
+    allocated: Cell<u64>,
+    allocation_step: Cell<u64>,
+    /// A task is opening the file or reserving room.
+    preparing: Cell<bool>,
+    preparation_error: RefCell<Option<Error>>,
+    prepared: Signal,
+}
+
+impl Segment {
+    /// A segment that has no files yet.
+    pub(super) fn begin(dir: &Rc<Path>, base_offset: Offset, address: u64, now_ms: i64) -> Segment {
+        Segment {
+            base_offset,
+            dir: dir.clone(),
+            address: Cell::new(address),
+            len: Cell::new(0),
+            end_offset: Cell::new(base_offset),
+            written: Cell::new(0),
+            synced: Cell::new(0),
+            first_timestamp: Cell::new(-1),
+            max_timestamp: Cell::new(-1),
+            max_timestamp_offset: Cell::new(-1),
+            created_ms: now_ms,
+            unindexed_bytes: Cell::new(0),
+            indexes: RefCell::new(Indexes {
+                offset: Column::empty(),
+                time: Column::empty(),
+                txn: Column::empty(),
+                last_time: -1,
+            }),
+            finished: Cell::new(false),
+            writing: RefCell::new(None),
+            reading: RefCell::new(None),
+            allocated: Cell::new(0),
+            allocation_step: Cell::new(0),
+            preparing: Cell::new(false),
+            preparation_error: RefCell::new(None),
+            prepared: Signal::default(),
+        }
+    }
+
+    pub(super) fn path(&self, suffix: &str) -> PathBuf {
+        names::file(&self.dir, self.base_offset, suffix)
+    }
+
+    pub(super) fn log_path(&self) -> PathBuf {
+        self.path(names::LOG)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len.get() == 0
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.written.get() == self.len.get()
+    }
+
+    /// Accounts for a batch that was appended at `position`.
+    pub(super) fn note(&self, header: &Header, position: u64, index_interval_bytes: u64) {
+        assert_eq!(position, self.len.get(), "batches follow one another");
+        assert!(header.base_offset >= self.end_offset.get());
+        if self.first_timestamp.get() < 0 {
+            self.first_timestamp.set(header.max_timestamp);
+        }
+        if header.max_timestamp > self.max_timestamp.get() {
+            self.max_timestamp.set(header.max_timestamp);
+            self.max_timestamp_offset.set(header.last_offset());
+        }
+        if self.unindexed_bytes.get() > index_interval_bytes {
+            let relative = self.relative(header.last_offset());
+            let position = position as u32;
+            self.indexes.borrow_mut().offset.push(offset::Entry { relative, position });
+            self.note_time();
+            self.unindexed_bytes.set(0);
+        }
+        self.unindexed_bytes.set(self.unindexed_bytes.get() + header.len as u64);
+        self.len.set(position + header.len as u64);
+        self.end_offset.set(header.last_offset() + 1);
+    }
+
+    /// Adds the largest timestamp so far to the time index, if it is larger than the last there.
+    pub(super) fn note_time(&self) {
+        let mut indexes = self.indexes.borrow_mut();
+        let timestamp = self.max_timestamp.get();
+        if timestamp > indexes.last_time {
+            let relative = self.relative(self.max_timestamp_offset.get());
+            indexes.time.push(time::Entry { timestamp, relative });
+            indexes.last_time = timestamp;
+        }
+    }
+
+    fn relative(&self, offset: Offset) -> u32 {
+        u32::try_from(offset - self.base_offset).expect("a roll keeps offsets within 31 bits")
+    }
+
+    /// True when a batch up to `last_offset` of `bytes` bytes belongs into a new segment (Kafka's
+    /// rules). `jitter_ms` is this segment's part of `segment.jitter.ms`.
+    pub(super) fn must_roll(
+        &self,
+        settings: &LogSettings,
+        header: &Header,
+        bytes: u64,
+        now_ms: i64,
+        jitter_ms: i64,
+    ) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let waited_ms = match self.first_timestamp.get() {
+            first if first >= 0 => header.max_timestamp - first,
+            _ => now_ms - self.created_ms,
+        };
+        let entries_max = settings.segment_index_bytes as usize;
+        let indexes = self.indexes.borrow();
+        self.len.get() + bytes > settings.segment_bytes.min(i32::MAX as u64)
+            || waited_ms > settings.segment_ms - jitter_ms
+            || indexes.offset.len() >= entries_max / offset::ENTRY
+            || indexes.time.len() + 1 >= entries_max / time::ENTRY
+            || header.last_offset() - self.base_offset > i64::from(i32::MAX)
+    }
+}

@@ -1,0 +1,68 @@
+//! What a log must know of its topic's settings, resolved and bounded by whoever opens it. Plain
+//! values; changing them on an open log takes effect at the next append, roll or expiry.
+
+use crate::model::DurabilityLevel;
+
+/// Kafka: `message.timestamp.type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer's.
+    #[default]
+    CreateTime,
+    /// The broker's, stamped over the producer's.
+    LogAppendTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Kafka: `segment.bytes`.
+    pub segment_bytes: u64,
+    /// Kafka: `segment.ms`.
+    pub segment_ms: i64,
+    /// Kafka: `segment.jitter.ms`; each segment takes its own part of it off `segment_ms`.
+    pub segment_jitter_ms: i64,
+    /// Kafka: `index.interval.bytes`.
+    pub index_interval_bytes: u64,
+    /// Kafka: `segment.index.bytes`.
+    pub segment_index_bytes: u64,
+    /// `ringmain.durability`, or `Synced` where `flush.messages` is 1: what a flush works for.
+    pub durability: DurabilityLevel,
+    pub timestamp_type: TimestampType,
+    /// Kafka: `message.timestamp.before.max.ms` and `.after.max.ms`.
+    pub timestamp_before_max_ms: i64,
+    pub timestamp_after_max_ms: i64,
+    /// Kafka: `max.message.bytes`, of a whole batch.
+    pub max_message_bytes: usize,
+    /// Kafka: `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+    /// Producer ids remembered for the partition.
+    pub producer_ids_max: usize,
+    /// Kafka: `file.delete.delay.ms`.
+    pub file_delete_delay_ms: u64,
+    /// Kafka: `retention.ms` and `retention.bytes`; negative for no limit.
+    pub retention_ms: i64,
+    pub retention_bytes: i64,
+}
+
+impl Default for LogSettings {
+    /// Kafka's defaults, with our durability.
+    fn default() -> LogSettings {
+        LogSettings {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 60 * 60 * 1000,
+            segment_jitter_ms: 0,
+            index_interval_bytes: 4096,
+            segment_index_bytes: 10 << 20,
+            durability: DurabilityLevel::Synced,
+            timestamp_type: TimestampType::CreateTime,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 60 * 60 * 1000,
+            max_message_bytes: 1_048_588,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
+            producer_ids_max: 100_000,
+            file_delete_delay_ms: 60_000,
+            retention_ms: 7 * 24 * 60 * 60 * 1000,
+            retention_bytes: -1,
+        }
+    }
+}
