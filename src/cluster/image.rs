@@ -140,6 +140,11 @@ impl ClusterImage {
         self.topics.iter()
     }
 
+    /// By name, from this name on.
+    pub fn topics_from(&self, name: &str) -> impl Iterator<Item = &Arc<Topic>> {
+        self.topics.from(name)
+    }
+
     pub fn topic_count(&self) -> usize {
         self.topics.len()
     }
@@ -147,6 +152,12 @@ impl ClusterImage {
     /// Partitions of all topics.
     pub fn partition_count(&self) -> usize {
         self.topics.partitions()
+    }
+
+    /// Bytes of what all topics and brokers set, which the controller bounds.
+    pub fn config_bytes(&self) -> usize {
+        let nodes: usize = self.node_configs.values().map(bytes_of).sum();
+        self.topics.config_bytes() + bytes_of(&self.cluster_configs) + nodes
     }
 
     pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
@@ -305,6 +316,10 @@ impl ClusterImage {
             }
         }
     }
+}
+
+pub(super) fn bytes_of(configs: &Overrides) -> usize {
+    configs.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// At least one replica, and no host twice.

@@ -13,6 +13,7 @@ pub mod image;
 pub mod journal;
 pub mod lanes;
 pub mod placement;
+mod shared_map;
 pub mod snapshot;
 mod topics;
 

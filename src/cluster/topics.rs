@@ -1,91 +1,109 @@
 //! The topics of an image by name, by id, and by what their names collide in.
-//!
-//! Cloning copies a pointer; the first change of a clone copies the maps, whose values are
-//! pointers again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Topic;
+use super::shared_map::SharedMap;
 use crate::model::{TopicId, topic_name};
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Topics(Arc<Maps>);
-
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Maps {
-    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
-    names: BTreeMap<TopicId, Arc<str>>,
+pub(super) struct Topics {
+    by_name: SharedMap<Arc<str>, Arc<Topic>>,
+    names: SharedMap<TopicId, Arc<str>>,
     /// Collision keys, each with its name; only of names that hold a character which collides.
-    collision_keys: BTreeSet<(String, Arc<str>)>,
+    collisions: SharedMap<(Arc<str>, Arc<str>), ()>,
     partitions: usize,
+    config_bytes: usize,
 }
 
 impl Topics {
     pub fn len(&self) -> usize {
-        self.0.by_name.len()
+        self.by_name.len()
     }
 
     /// Partitions of all topics.
     pub fn partitions(&self) -> usize {
-        self.0.partitions
+        self.partitions
+    }
+
+    /// Bytes of what all topics set.
+    pub fn config_bytes(&self) -> usize {
+        self.config_bytes
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Topic>> {
-        self.0.by_name.values()
+        self.by_name.iter().map(|(_, topic)| topic)
+    }
+
+    /// Topics from this name on.
+    pub fn from(&self, name: &str) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_name.from(name).map(|(_, topic)| topic)
     }
 
     pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
-        self.0.by_name.get(name)
+        self.by_name.get(name)
     }
 
     pub fn by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
-        self.by_name(self.0.names.get(&id)?)
+        self.by_name(self.names.get(&id)?)
     }
 
-    /// The topic which a topic of this name would collide with.
+    /// A topic whose name differs from this one only in '.' against '_'.
     pub fn colliding(&self, name: &str) -> Option<&Arc<str>> {
-        let key = topic_name::collision_key(name);
-        let first = (key.clone(), Arc::from(""));
-        let (found, name) = self.0.collision_keys.range(first..).next()?;
-        (*found == key).then_some(name)
+        let first = (topic_name::collision_key(name).into(), "".into());
+        let same_key = self.collisions.from(&first).take_while(|((key, _), _)| *key == first.0);
+        same_key.map(|((_, other), _)| other).find(|other| ***other != *name)
     }
 
     /// False when the name or the id is taken.
     pub fn insert(&mut self, topic: Topic) -> bool {
-        if self.by_name(&topic.name).is_some() || self.0.names.contains_key(&topic.id) {
+        if self.by_name(&topic.name).is_some() || self.names.get(&topic.id).is_some() {
             return false;
         }
-        let maps = Arc::make_mut(&mut self.0);
         let name = topic.name.clone();
-        maps.partitions += topic.partitions.len();
-        maps.names.insert(topic.id, name.clone());
-        if name.contains(['.', '_']) {
-            maps.collision_keys.insert((topic_name::collision_key(&name), name.clone()));
+        self.weigh(&topic);
+        self.names.insert(topic.id, name.clone());
+        if let Some(collision) = collision(&name) {
+            self.collisions.insert(collision, ());
         }
-        maps.by_name.insert(name, Arc::new(topic));
+        self.by_name.insert(name, Arc::new(topic));
         true
     }
 
     pub fn remove(&mut self, id: TopicId) -> Option<Arc<Topic>> {
-        self.by_id(id)?;
-        let maps = Arc::make_mut(&mut self.0);
-        let name = maps.names.remove(&id)?;
-        let topic = maps.by_name.remove(&name)?;
-        maps.collision_keys.remove(&(topic_name::collision_key(&name), name));
-        maps.partitions -= topic.partitions.len();
+        let name = self.names.remove(&id)?;
+        let topic = self.by_name.remove(&name)?;
+        if let Some(collision) = collision(&name) {
+            self.collisions.remove(&collision);
+        }
+        self.unweigh(&topic);
         Some(topic)
     }
 
     /// Lets `change` at the topic, whose name and id must stay; what it returns comes back.
     pub fn change<T>(&mut self, id: TopicId, change: impl FnOnce(&mut Topic) -> T) -> Option<T> {
-        let name = self.by_id(id)?.name.clone();
-        let maps = Arc::make_mut(&mut self.0);
-        let topic = Arc::make_mut(maps.by_name.get_mut(&name)?);
-        maps.partitions -= topic.partitions.len();
-        let result = change(topic);
-        maps.partitions += topic.partitions.len();
-        assert_eq!((topic.id, &topic.name), (id, &name), "a topic keeps its name and id");
+        let before = self.by_id(id)?.clone();
+        let mut topic = (*before).clone();
+        let result = change(&mut topic);
+        assert_eq!((topic.id, &topic.name), (id, &before.name), "a topic keeps its name and id");
+        self.unweigh(&before);
+        self.weigh(&topic);
+        *self.by_name.get_mut(&before.name)? = Arc::new(topic);
         Some(result)
     }
+
+    fn weigh(&mut self, topic: &Topic) {
+        self.partitions += topic.partitions.len();
+        self.config_bytes += super::image::bytes_of(&topic.configs);
+    }
+
+    fn unweigh(&mut self, topic: &Topic) {
+        self.partitions -= topic.partitions.len();
+        self.config_bytes -= super::image::bytes_of(&topic.configs);
+    }
+}
+
+fn collision(name: &Arc<str>) -> Option<(Arc<str>, Arc<str>)> {
+    let collides = name.contains(['.', '_']);
+    collides.then(|| (topic_name::collision_key(name).into(), name.clone()))
 }

@@ -54,6 +54,8 @@ pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 pub const HOST_BYTES_MAX: usize = 255;
 pub const RACK_BYTES_MAX: usize = 255;
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 << 10;
+/// Bytes of everything that is set for topics and brokers.
+pub const CONFIG_BYTES_MAX: usize = 128 << 20;
 /// Bytes of one metadata command and of a snapshot.
 pub const COMMAND_BYTES_MAX: usize = 16 << 20;
 pub const SNAPSHOT_BYTES_MAX: usize = 1 << 30;
@@ -83,5 +85,11 @@ const _: () = assert!(PARTITIONS_PER_TOPIC_MAX <= 99_999, "a partition's directo
 const _: () = assert!(
     PARTITIONS_PER_TOPIC_MAX * REPLICAS_PER_PARTITION_MAX * 32 + (1 << 20) <= COMMAND_BYTES_MAX
 );
-const _: () = assert!(COMMAND_BYTES_MAX <= SNAPSHOT_BYTES_MAX);
+// The fullest image: every partition with all its replicas, each in a topic of its own with the
+// longest name, and all settings, with as much again for what their entries take.
+const _: () = assert!(
+    PARTITIONS_MAX * (REPLICAS_PER_PARTITION_MAX * 16 + topic_name::LEN_MAX + 256)
+        + 2 * CONFIG_BYTES_MAX
+        <= SNAPSHOT_BYTES_MAX
+);
 const _: () = assert!(SNAPSHOT_BYTES_MAX <= i32::MAX as usize);

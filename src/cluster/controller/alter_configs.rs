@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Refusal, repeated};
+use super::{Refusal, check_config_bytes, repeated};
 use crate::cluster::{ClusterImage, Command};
 use crate::config::{
     BrokerSettings, Effect, Overrides, Property, Table, TopicConfig, broker, topic,
@@ -70,8 +70,9 @@ pub fn alter_configs(
 ) -> Vec<Result<Option<Command>, Refusal>> {
     let resources: Vec<&Resource> = requested.iter().map(|one| &one.resource).collect();
     let repeated = repeated(&resources);
+    let mut image = image.clone();
     let decide = |replacement: &Replacement| {
-        let target = Target::find(image, settings, &replacement.resource, &repeated)?;
+        let target = Target::find(&image, settings, &replacement.resource, &repeated)?;
         let mut configs = Overrides::new();
         for (key, value) in &replacement.configs {
             let value = value.as_ref().ok_or_else(|| no_value(key))?;
@@ -79,7 +80,9 @@ pub fn alter_configs(
                 return Err(twice(key));
             }
         }
-        target.replace_with(configs)
+        let command = target.replace_with(configs)?;
+        command.iter().for_each(|command| drop(image.apply(command)));
+        Ok(command)
     };
     requested.iter().map(decide).collect()
 }
@@ -92,8 +95,9 @@ pub fn incremental_alter_configs(
 ) -> Vec<Result<Option<Command>, Refusal>> {
     let resources: Vec<&Resource> = requested.iter().map(|one| &one.resource).collect();
     let repeated = repeated(&resources);
+    let mut image = image.clone();
     let decide = |edits: &Edits| {
-        let target = Target::find(image, settings, &edits.resource, &repeated)?;
+        let target = Target::find(&image, settings, &edits.resource, &repeated)?;
         let mut configs = target.present.clone();
         let mut seen = BTreeSet::new();
         for edit in &edits.edits {
@@ -102,7 +106,9 @@ pub fn incremental_alter_configs(
             }
             target.edit(&mut configs, edit)?;
         }
-        target.replace_with(configs)
+        let command = target.replace_with(configs)?;
+        command.iter().for_each(|command| drop(image.apply(command)));
+        Ok(command)
     };
     requested.iter().map(decide).collect()
 }
@@ -117,6 +123,7 @@ fn twice(key: &str) -> Refusal {
 
 /// A resource that exists, and what it sets now.
 struct Target<'a> {
+    image: &'a ClusterImage,
     scope: Scope,
     present: &'a Overrides,
     settings: &'a BrokerSettings,
@@ -155,7 +162,7 @@ impl<'a> Target<'a> {
             }
             Resource::AllBrokers => (Scope::Broker(None), image.cluster_configs()),
         };
-        Ok(Target { scope, present, settings })
+        Ok(Target { image, scope, present, settings })
     }
 
     fn table(&self) -> &'static Table {
@@ -217,6 +224,7 @@ impl<'a> Target<'a> {
         if configs == *self.present {
             return Ok(None);
         }
+        check_config_bytes(self.image, &configs)?;
         Ok(Some(match self.scope {
             Scope::Topic(id) => Command::SetTopicConfigs { id, configs },
             Scope::Broker(node) => Command::SetBrokerConfigs { node, configs },

@@ -1,7 +1,7 @@
 //! CreateTopics, and the creation of topics that somebody merely asked about.
 
 use super::replicas::{Assignment, assigned, placed};
-use super::{Refusal, repeated};
+use super::{Refusal, check_config_bytes, repeated};
 use crate::base::prng::Prng;
 use crate::cluster::placement::Loads;
 use crate::cluster::{ClusterImage, Command, Replica};
@@ -140,6 +140,7 @@ impl Request<'_> {
             configs.insert(key.clone(), value.clone());
         }
         TopicConfig::validate(&configs, self.settings)?;
+        check_config_bytes(&self.image, &configs)?;
         Ok(configs)
     }
 

@@ -16,7 +16,10 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::config::Invalid;
+use super::ClusterImage;
+use super::image::bytes_of;
+use crate::config::limits::CONFIG_BYTES_MAX;
+use crate::config::{Invalid, Overrides};
 use crate::model::ErrorCode;
 
 pub use alter_configs::{Edit, EditKind, Edits, Replacement, Resource};
@@ -51,6 +54,15 @@ impl From<Invalid> for Refusal {
     fn from(invalid: Invalid) -> Refusal {
         Refusal::new(ErrorCode::INVALID_CONFIG, invalid.to_string())
     }
+}
+
+/// Whether the metadata can bear these settings, too.
+fn check_config_bytes(image: &ClusterImage, configs: &Overrides) -> Result<(), Refusal> {
+    if image.config_bytes() + bytes_of(configs) > CONFIG_BYTES_MAX {
+        let message = format!("all settings together may have {CONFIG_BYTES_MAX} bytes, no more");
+        return Err(Refusal::new(ErrorCode::POLICY_VIOLATION, message));
+    }
+    Ok(())
 }
 
 /// Which items stand more than once in a request: all of them are refused, since none is meant.

@@ -4,7 +4,9 @@ use super::*;
 use crate::base::prng::Prng;
 use crate::cluster::{Change, ClusterImage, Command, Lanes, Node};
 use crate::config::broker::LaneCount;
-use crate::config::limits::{PARTITIONS_CREATED_PER_REQUEST_MAX, PRODUCER_ID_BLOCK_LEN};
+use crate::config::limits::{
+    CONFIG_BYTES_MAX, PARTITIONS_CREATED_PER_REQUEST_MAX, PRODUCER_ID_BLOCK_LEN,
+};
 use crate::config::{BrokerSettings, Overrides};
 use crate::model::{BrokerId, NodeId, PartitionId, TopicId};
 
@@ -376,4 +378,38 @@ fn producer_ids_come_in_blocks_that_do_not_overlap() {
     let last = i64::MAX - i64::from(PRODUCER_ID_BLOCK_LEN) + 1;
     image.next_producer_id = last;
     assert!(allocate_producer_ids(&image, NodeId(1)).is_err());
+}
+
+#[test]
+fn settings_have_a_bound_all_together() {
+    let mut image = with_topics(&["a", "b", "c"]);
+    let settings = BrokerSettings::default();
+    let key = "leader.replication.throttled.replicas";
+    let list = "9".repeat(30_000);
+    let edits = |topic: &str, list: &str| Edits {
+        resource: Resource::Topic(topic.to_owned()),
+        edits: vec![edit(key, EditKind::Set, Some(list))],
+    };
+    for list in [list.as_str(), "1:1", &list] {
+        for command in incremental_alter_configs(&image, &settings, &[edits("a", list)]) {
+            image.apply(&command.expect("good").expect("a change"));
+            assert_eq!(image.config_bytes(), key.len() + list.len());
+        }
+    }
+    // Room for one more list, and not for two.
+    let filler = CONFIG_BYTES_MAX - image.config_bytes() - list.len() - 100;
+    let configs = Overrides::from([(String::new(), "x".repeat(filler))]);
+    image.apply(&Command::SetBrokerConfigs { node: None, configs });
+    let expect = "POLICY_VIOLATION: all settings together may have 134217728 bytes, no more";
+    let both = [edits("b", &list), edits("c", &list)];
+    let results = incremental_alter_configs(&image, &settings, &both);
+    assert!(results[0].is_ok());
+    assert_eq!(refused(&results[1]), expect);
+    let topic = |name: &str| NewTopic {
+        configs: vec![(key.to_owned(), Some(list.clone()))],
+        ..NewTopic::named(name)
+    };
+    let results = create(&image, &[topic("d"), topic("e")]);
+    assert!(results[0].is_ok());
+    assert_eq!(refused(&results[1]), expect);
 }
