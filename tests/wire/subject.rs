@@ -1,0 +1,131 @@
+//! Every message of ours beside the oracle's: the same bytes can be given to both.
+
+use std::fmt::Debug;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages as oracle;
+use kafka_protocol::protocol::{Decodable, Encodable, Message as OracleMessage};
+use ringmain::wire::messages::*;
+use ringmain::wire::schema::{Shape, Versions};
+use ringmain::wire::{Api, Error, Message, Reader, Writer};
+
+/// A message that was read: printed, written again, and the bytes that were left over.
+#[derive(Debug, PartialEq)]
+pub struct Seen {
+    pub text: String,
+    pub bytes: Vec<u8>,
+    pub left: usize,
+}
+
+#[derive(Clone, Copy)]
+pub struct Subject {
+    pub name: &'static str,
+    pub shape: &'static Shape,
+    pub versions: Versions,
+    pub flexible: i16,
+    pub ours: fn(&[u8], i16) -> Result<Seen, Error>,
+    pub oracle: fn(&[u8], i16) -> Result<Seen, String>,
+    pub oracle_versions: Versions,
+}
+
+pub fn request<A: Api, O: Encodable + Decodable + Debug + OracleMessage>() -> Subject {
+    Subject {
+        name: A::Request::SHAPE.name,
+        shape: A::Request::SHAPE,
+        versions: Versions::between(A::MIN, A::MAX),
+        flexible: A::FLEXIBLE,
+        ours: |bytes, version| see::<A::Request<'_>>(bytes, version),
+        oracle: see_by_oracle::<O>,
+        oracle_versions: Versions::between(O::VERSIONS.min, O::VERSIONS.max),
+    }
+}
+
+pub fn response<A: Api, O: Encodable + Decodable + Debug + OracleMessage>() -> Subject {
+    Subject {
+        name: A::Response::SHAPE.name,
+        shape: A::Response::SHAPE,
+        versions: Versions::between(A::MIN, A::MAX),
+        flexible: A::FLEXIBLE,
+        ours: |bytes, version| see::<A::Response<'_>>(bytes, version),
+        oracle: see_by_oracle::<O>,
+        oracle_versions: Versions::between(O::VERSIONS.min, O::VERSIONS.max),
+    }
+}
+
+fn see<'a, M: Message<'a>>(bytes: &'a [u8], version: i16) -> Result<Seen, Error> {
+    let mut reader = Reader::new(bytes);
+    let message = M::decode(&mut reader, version)?;
+    let mut out = Vec::new();
+    message.encode(&mut Writer::new(&mut out), version);
+    Ok(Seen { text: format!("{message:?}"), bytes: out, left: reader.remaining() })
+}
+
+fn see_by_oracle<M: Encodable + Decodable + Debug>(
+    bytes: &[u8],
+    version: i16,
+) -> Result<Seen, String> {
+    let mut rest = Bytes::copy_from_slice(bytes);
+    let message = M::decode(&mut rest, version).map_err(|error| error.to_string())?;
+    let mut out = BytesMut::new();
+    message.encode(&mut out, version).map_err(|error| error.to_string())?;
+    Ok(Seen { text: format!("{message:?}"), bytes: out.to_vec(), left: rest.len() })
+}
+
+macro_rules! subjects {
+    ($($file:ident::$api:ident: $request:ident, $response:ident;)*) => {
+        /// Requests and responses of every API, in the order of their keys.
+        pub fn subjects() -> Vec<Subject> {
+            let subjects = vec![$(
+                request::<$file::$api, oracle::$request>(),
+                response::<$file::$api, oracle::$response>(),
+            )*];
+            let covered = [$(<$file::$api as Api>::KEY),*];
+            assert!(covered.iter().eq(APIS.iter().map(|api| &api.key)), "an API is not tested");
+            subjects
+        }
+
+        /// The requests alone, with their keys.
+        pub fn requests() -> Vec<(i16, Subject)> {
+            vec![$((<$file::$api as Api>::KEY, request::<$file::$api, oracle::$request>()),)*]
+        }
+    };
+}
+
+subjects! {
+    produce::Produce: ProduceRequest, ProduceResponse;
+    fetch::Fetch: FetchRequest, FetchResponse;
+    list_offsets::ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
+    metadata::Metadata: MetadataRequest, MetadataResponse;
+    api_versions::ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
+    create_topics::CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
+    delete_topics::DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
+    delete_records::DeleteRecords: DeleteRecordsRequest, DeleteRecordsResponse;
+    init_producer_id::InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
+    offset_for_leader_epoch::OffsetForLeaderEpoch:
+        OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+    describe_configs::DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
+    alter_configs::AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
+    describe_log_dirs::DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
+    create_partitions::CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
+    incremental_alter_configs::IncrementalAlterConfigs:
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    describe_cluster::DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
+    list_config_resources::ListConfigResources:
+        ListConfigResourcesRequest, ListConfigResourcesResponse;
+    describe_topic_partitions::DescribeTopicPartitions:
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
+}
+
+impl Subject {
+    /// The versions that both sides speak.
+    pub fn common_versions(&self) -> impl Iterator<Item = i16> + use<> {
+        let (ours, theirs) = (self.versions, self.oracle_versions);
+        ours.first.max(theirs.first)..=ours.last.min(theirs.last)
+    }
+
+    /// The versions that only we speak.
+    pub fn own_versions(&self) -> impl Iterator<Item = i16> + use<> {
+        let theirs = self.oracle_versions;
+        (self.versions.first..=self.versions.last).filter(move |&version| !theirs.hold(version))
+    }
+}
