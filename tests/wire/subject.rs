@@ -23,6 +23,8 @@ pub struct Subject {
     pub shape: &'static Shape,
     pub versions: Versions,
     pub flexible: i16,
+    /// Whether we can read it; does nothing else.
+    pub reads: fn(&[u8], i16) -> bool,
     pub ours: fn(&[u8], i16) -> Result<Seen, Error>,
     pub oracle: fn(&[u8], i16) -> Result<Seen, String>,
     pub oracle_versions: Versions,
@@ -34,6 +36,7 @@ pub fn request<A: Api, O: Encodable + Decodable + Debug + OracleMessage>() -> Su
         shape: A::Request::SHAPE,
         versions: Versions::between(A::MIN, A::MAX),
         flexible: A::FLEXIBLE,
+        reads: |bytes, version| A::Request::decode(&mut Reader::new(bytes), version).is_ok(),
         ours: |bytes, version| see::<A::Request<'_>>(bytes, version),
         oracle: see_by_oracle::<O>,
         oracle_versions: Versions::between(O::VERSIONS.min, O::VERSIONS.max),
@@ -46,6 +49,7 @@ pub fn response<A: Api, O: Encodable + Decodable + Debug + OracleMessage>() -> S
         shape: A::Response::SHAPE,
         versions: Versions::between(A::MIN, A::MAX),
         flexible: A::FLEXIBLE,
+        reads: |bytes, version| A::Response::decode(&mut Reader::new(bytes), version).is_ok(),
         ours: |bytes, version| see::<A::Response<'_>>(bytes, version),
         oracle: see_by_oracle::<O>,
         oracle_versions: Versions::between(O::VERSIONS.min, O::VERSIONS.max),
@@ -84,10 +88,6 @@ macro_rules! subjects {
             subjects
         }
 
-        /// The requests alone, with their keys.
-        pub fn requests() -> Vec<(i16, Subject)> {
-            vec![$((<$file::$api as Api>::KEY, request::<$file::$api, oracle::$request>()),)*]
-        }
     };
 }
 

@@ -224,8 +224,8 @@ impl Encoder {
         if self.flexible {
             if let Some(prng) = &mut self.strange_tags {
                 for _ in 0..prng.below(3) {
-                    let mut content = Encoder::default();
-                    content.bytes = vec![0xaa; prng.below(200) as usize];
+                    let bytes = vec![0xaa; prng.below(200) as usize];
+                    let content = Encoder { bytes, ..Encoder::default() };
                     tagged.push((100 + prng.below(1_000) as u32, content));
                 }
             }
