@@ -1,1 +1,264 @@
-//! Wiring.
+//! Wiring: what one core of a broker does from its first message to its last. Alone sees every
+//! room. The real start and the simulator's both come in through [`run_core`].
+//!
+//! The metadata core leads: it reads the metadata log, tells every core what is theirs, has them
+//! listen when all partitions are open, and stops them. No core serves before all are ready.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::{Lanes, Node, controller};
+use crate::config::broker::BrokerConfig;
+use crate::config::{BrokerSettings, Overrides};
+use crate::handlers::Desk;
+use crate::log;
+use crate::model::{CoreId, NodeId};
+use crate::notice;
+use crate::rt::{self, Inbox, MeshSeat};
+use crate::server::Front;
+use crate::shard::checkpoints::{self, Checkpoints};
+use crate::shard::message::{CoreCounters, Message, Reply, Request};
+use crate::shard::metadata::{Metadata, Proposal};
+use crate::shard::{METADATA_CORE, Order, Shard, foreign};
+
+/// What every core of a host is told before it starts.
+#[derive(Clone)]
+pub struct Plan {
+    pub fixed: Overrides,
+    pub config: BrokerConfig,
+    pub data_dir: PathBuf,
+    /// The address to listen on; lanes add their number to the port.
+    pub listen: IpAddr,
+    pub lanes: Lanes,
+    pub cores: usize,
+    /// For new ids.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// Bytes of tail cache of each core.
+    fn limits(&self) -> log::Limits {
+        let memory = self.config.memory_per_core_bytes as usize;
+        log::Limits {
+            cache_bytes: memory / 2,
+            unwritten_bytes: memory / 4,
+            ..log::Limits::default()
+        }
+    }
+}
+
+/// What the process tells a running host; read by the metadata core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Stop,
+    /// Print the counters.
+    Report,
+}
+
+/// What the host tells the process.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Every lane answers. One address a core.
+    Ready(Vec<SocketAddr>),
+    /// It cannot start; the reason.
+    Failed(String),
+}
+
+/// Runs one core until the host stops. `control` is for the metadata core.
+pub async fn run_core(
+    seat: MeshSeat<Message>,
+    plan: Arc<Plan>,
+    control: Option<Inbox<Control>>,
+    tell: impl Fn(Event) + 'static,
+) -> CoreCounters {
+    let port = seat.join().await;
+    let logs = log::Budget::new(plan.limits());
+    let receivers = port.take_receivers();
+    let own_dir = plan.data_dir.join(".ringmain");
+    let checkpoints = match Checkpoints::load(&own_dir).await {
+        Ok(checkpoints) => checkpoints,
+        Err(error) => {
+            notice!("no checkpoints, every log is scanned: {}: {error}", own_dir.display());
+            Checkpoints::default()
+        }
+    };
+    let (fixed, data_dir) = (plan.fixed.clone(), plan.data_dir.clone());
+    let shard = Shard::new(port, plan.cores, fixed, data_dir, logs, checkpoints);
+    let _peers: Vec<_> = receivers
+        .into_iter()
+        .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
+        .collect();
+    match control {
+        Some(control) => lead(&shard, &plan, control, tell).await,
+        None => follow(&shard, &plan).await,
+    }
+    shard.counted()
+}
+
+/// The metadata core.
+async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: impl Fn(Event)) {
+    let front = match start(shard, plan).await {
+        Ok((front, addresses)) => {
+            tell(Event::Ready(addresses));
+            Some(front)
+        }
+        Err(reason) => {
+            tell(Event::Failed(reason));
+            None
+        }
+    };
+    if front.is_some() {
+        loop {
+            match control.receive().await {
+                Control::Stop => break,
+                Control::Report => report(shard).await,
+            }
+        }
+    }
+    let others: Vec<_> = others(shard).map(|core| shard.call(core, Request::Stop)).collect();
+    stop(shard, front).await;
+    for stopped in others {
+        stopped.await;
+    }
+}
+
+async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>), String> {
+    let node = NodeId(plan.config.node_id);
+    let dir = plan.data_dir.join(".ringmain").join("metadata");
+    let metadata = Metadata::open(&dir, node, plan.fixed.clone(), plan.seed)
+        .await
+        .map_err(|error| format!("the metadata cannot be read: {error}"))?;
+    shard.set_metadata(metadata.clone());
+    let itself = Node {
+        id: node,
+        rack: plan.config.broker_rack.clone(),
+        cores: plan.cores as u16,
+        lanes: plan.lanes.advertised(plan.config.advertised_host()),
+    };
+    let image = metadata.image();
+    let started = metadata.with_random(|random| controller::start_node(&image, itself, random));
+    // Known to the other cores only through this: an image in which they have partitions.
+    if started.is_empty() {
+        metadata.tell(shard, image).await;
+    } else {
+        decide(shard, &metadata, started).await?;
+    }
+    let found = foreign::topics(&metadata.image(), node, &plan.data_dir)
+        .await
+        .map_err(|error| format!("{} cannot be read: {error}", plan.data_dir.display()))?;
+    if !found.is_empty() {
+        decide(shard, &metadata, found).await?;
+    }
+    // From now on a crash is a crash: no file may say that its core closed in order.
+    let noted: Vec<_> = others(shard).map(|core| shard.call(core, Request::Note)).collect();
+    shard.write_checkpoint().await;
+    for noted in noted {
+        noted.await;
+    }
+    if let Err(error) = checkpoints::remove_beyond(&shard.own_dir(), plan.cores).await {
+        notice!("old checkpoints were not removed: {error}");
+    }
+    let opening: Vec<_> = others(shard).map(|core| shard.call(core, Request::Open)).collect();
+    let front = open(shard, plan)?;
+    let mut addresses = vec![front.address];
+    for opened in opening {
+        match opened.await {
+            Some(Reply::Opened(Ok(address))) => addresses.push(address),
+            Some(Reply::Opened(Err(reason))) => return Err(reason),
+            _ => return Err("a core did not start".to_owned()),
+        }
+    }
+    Ok((front, addresses))
+}
+
+async fn decide(
+    shard: &Rc<Shard>,
+    metadata: &Rc<Metadata>,
+    commands: Vec<crate::cluster::Command>,
+) -> Result<(), String> {
+    let decision = metadata.decide(shard, Proposal::Commands(commands)).await;
+    match decision.0.into_iter().find_map(Result::err) {
+        Some(refusal) => Err(refusal.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn others(shard: &Rc<Shard>) -> impl Iterator<Item = usize> + use<> {
+    let own = shard.core();
+    (0..shard.cores()).filter(move |&core| core != own)
+}
+
+/// Every other core: does as the metadata core says.
+async fn follow(shard: &Rc<Shard>, plan: &Plan) {
+    let mut front = None;
+    loop {
+        let (call, order) = shard.orders.next().await;
+        match order {
+            Order::Open => {
+                let opened = open(shard, plan).map(|opened| {
+                    let address = opened.address;
+                    front = Some(opened);
+                    address
+                });
+                shard.reply(METADATA_CORE, call, Reply::Opened(opened));
+            }
+            Order::Stop => {
+                stop(shard, front.take()).await;
+                shard.reply(METADATA_CORE, call, Reply::Stopped);
+                // The reply leaves with the next turn of this core.
+                rt::sleep(Duration::from_millis(1)).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Listens for this core's lane.
+fn open(shard: &Rc<Shard>, plan: &Plan) -> Result<Front, String> {
+    let core = CoreId(shard.core() as u16);
+    let lane = plan.lanes.lane_of(core);
+    let address = SocketAddr::new(plan.listen, plan.lanes.port(lane));
+    let shared = plan.lanes.cores_of(lane).count() > 1;
+    let config = &plan.config;
+    Front::open(
+        Desk::new(shard.clone()),
+        address,
+        shared,
+        usize::from(lane.0),
+        config.connections_per_core(plan.cores),
+        Duration::from_millis(config.connections_max_idle_ms.max(1) as u64),
+    )
+    .map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "{address} is in use by another process: stop it, or choose another with --listen"
+        ),
+        _ => format!("cannot listen on {address}: {error}"),
+    })
+}
+
+async fn stop(shard: &Rc<Shard>, front: Option<Front>) {
+    if let Some(front) = front {
+        front.close().await;
+    }
+    shard.close_partitions().await;
+}
+
+async fn report(shard: &Rc<Shard>) {
+    let mut lines = vec![(shard.core(), shard.counted())];
+    for core in others(shard) {
+        if let Some(Reply::Counters(counted)) = shard.call(core, Request::Count).await {
+            lines.push((core, counted));
+        }
+    }
+    for (core, counted) in lines {
+        notice!("core {core}: {counted}");
+    }
+}
+
+/// The settings a plan's overrides lead to before any image is known.
+pub fn settings(fixed: &Overrides) -> BrokerSettings {
+    BrokerSettings { fixed: fixed.clone(), ..BrokerSettings::default() }
+}

@@ -101,6 +101,8 @@ pub struct Buf {
 // SAFETY: a Buf owns its memory alone and has no thread affinity; the pool it returns to is that of
 // the thread which drops it.
 unsafe impl Send for Buf {}
+// SAFETY: through a shared reference a Buf can only be read.
+unsafe impl Sync for Buf {}
 
 impl Buf {
     /// An empty buffer of at least `capacity` bytes, from this thread's pool where it has one.
@@ -251,9 +253,8 @@ impl Block {
         assert!(bytes.len() <= self.spare(), "append beyond the block");
         // SAFETY: the target lies inside the allocation and above `len`, where no shared slice
         // reaches; `stamp` cannot reach this block's length, so the borrow stays unique.
-        let target = unsafe {
-            std::slice::from_raw_parts_mut(self.buf.as_ptr().add(start), bytes.len())
-        };
+        let target =
+            unsafe { std::slice::from_raw_parts_mut(self.buf.as_ptr().add(start), bytes.len()) };
         target.copy_from_slice(bytes);
         stamp(target);
         assert_eq!(self.len(), start, "a stamp must not append");
@@ -278,9 +279,7 @@ impl Block {
     pub fn bytes(&self, range: Range<usize>) -> &[u8] {
         assert!(range.start <= range.end && range.end <= self.len());
         // SAFETY: inside the initialised part below `len`, which is never written again.
-        unsafe {
-            std::slice::from_raw_parts(self.buf.as_ptr().add(range.start), range.len())
-        }
+        unsafe { std::slice::from_raw_parts(self.buf.as_ptr().add(range.start), range.len()) }
     }
 }
 

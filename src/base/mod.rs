@@ -1,6 +1,7 @@
 //! The ground floor: buffers, numbers, small containers. Knows nothing of Kafka and does no I/O.
 
 pub mod buf;
+pub mod hash;
 pub mod oneshot;
 pub mod prng;
 pub mod signal;

@@ -34,3 +34,36 @@ impl Signal {
         .await
     }
 }
+
+/// An event many tasks wait for: each `wait` ends with the next `raise`. It remembers nothing, so
+/// whoever waits checks its condition first, without suspending in between.
+#[derive(Default)]
+pub struct Broadcast {
+    waiting: RefCell<Vec<Waker>>,
+    round: Cell<u64>,
+}
+
+impl Broadcast {
+    pub fn raise(&self) {
+        self.round.set(self.round.get() + 1);
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        for waker in waiting {
+            waker.wake();
+        }
+    }
+
+    pub async fn wait(&self) {
+        let round = self.round.get();
+        poll_fn(|cx| {
+            if self.round.get() != round {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.waiting.borrow_mut();
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

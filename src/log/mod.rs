@@ -19,6 +19,8 @@ mod header;
 pub mod index;
 pub mod names;
 mod open;
+mod pending;
+pub use pending::gather;
 pub mod partition_metadata;
 pub mod producers;
 mod read;

@@ -26,6 +26,11 @@ pub(super) fn with<T>(f: impl FnOnce(&Current) -> T) -> T {
     CURRENT.with(|cell| f(cell.borrow().as_ref().expect("not on a data core")))
 }
 
+/// Also false outside any core.
+pub(super) fn in_simulator() -> bool {
+    CURRENT.with(|cell| matches!(cell.borrow().as_ref(), Some(Current::Sim(_))))
+}
+
 pub fn core_stats() -> CoreStats {
     with(|current| match current {
         Current::Real(core) => core.stats(),

@@ -37,7 +37,8 @@ pub struct Inbox<T>(Arc<Shared<T>>);
 
 pub fn inbox<T: Send>(bound: usize) -> io::Result<(InboxSender<T>, Inbox<T>)> {
     let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-    let shared = Arc::new(Shared { queue: Mutex::default(), bound, bell, waiting: Mutex::default() });
+    let shared =
+        Arc::new(Shared { queue: Mutex::default(), bound, bell, waiting: Mutex::default() });
     Ok((InboxSender(shared.clone()), Inbox(shared)))
 }
 

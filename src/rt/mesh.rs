@@ -142,4 +142,3 @@ impl<M: Send + 'static> MeshReceiver<M> {
         }
     }
 }
-

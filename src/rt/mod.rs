@@ -11,6 +11,7 @@ pub mod file;
 pub mod glommio;
 mod inbox;
 mod mesh;
+mod notice;
 pub mod ring;
 pub mod sim;
 mod task;
@@ -21,6 +22,7 @@ pub use current::core_stats;
 pub use file::{File, FileRange, OpenOptions};
 pub use inbox::{Inbox, InboxSender, inbox};
 pub use mesh::{MeshPort, MeshReceiver, MeshSeat, mesh};
+pub use notice::write_notice;
 pub use task::{Task, blocking, should_yield, spawn, spawn_background, yield_now};
 pub use tcp::{Listener, Piece, Stream};
 

@@ -304,8 +304,7 @@ impl Ring {
         assert!(at + len <= buf.capacity());
         // SAFETY: `at` lies inside the allocation.
         let target = unsafe { buf.as_ptr().add(at) };
-        let entry =
-            opcode::Read::new(raw(fd), target, len as u32).offset(pos).build();
+        let entry = opcode::Read::new(raw(fd), target, len as u32).offset(pos).build();
         self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], false)
     }
 
@@ -385,10 +384,9 @@ impl Ring {
     }
 
     pub(super) fn forget(self: &Rc<Self>, fd: &Rc<OwnedFd>, pos: u64, len: u64) -> Running {
-        let entry =
-            opcode::Fadvise::new(raw(fd), len as libc::off_t, libc::POSIX_FADV_DONTNEED)
-                .offset(pos)
-                .build();
+        let entry = opcode::Fadvise::new(raw(fd), len as libc::off_t, libc::POSIX_FADV_DONTNEED)
+            .offset(pos)
+            .build();
         self.start(entry, Keep::None, [Some(fd.clone()), None], false)
     }
 
@@ -529,11 +527,8 @@ impl Future for Running {
             State::Abandoned | State::Taken => unreachable!("polled after its end"),
         };
         self.taken = true;
-        let result = if result < 0 {
-            Err(io::Error::from_raw_os_error(-result))
-        } else {
-            Ok(result as u32)
-        };
+        let result =
+            if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result as u32) };
         if op.notification_due {
             op.state = State::Taken;
             return Poll::Ready((result, Keep::None));

@@ -39,7 +39,8 @@ impl<M: Send + 'static> Seat<M> {
     pub async fn join(self) -> Joined<M> {
         let mut connecting = Vec::new();
         for sender in self.senders {
-            connecting.push(sender.map(|s| g::spawn_local(async move { Sender(s.connect().await) })));
+            connecting
+                .push(sender.map(|s| g::spawn_local(async move { Sender(s.connect().await) })));
         }
         let mut receivers = Vec::new();
         for (from, receiver) in self.receivers {

@@ -72,10 +72,24 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// One core on each of these processors.
+    pub fn pinned(cpus: Vec<usize>) -> Layout {
+        Layout { cpus, worker_cpus: Vec::new(), pin: true, pulse: true }
+    }
+
     /// `count` cores that are not pinned.
     pub fn unpinned(count: usize) -> Layout {
         Layout { cpus: (0..count).collect(), worker_cpus: Vec::new(), pin: false, pulse: true }
     }
+}
+
+/// Memory of one core that the kernel may count as locked: the runtime's registered buffers.
+pub const LOCKED_BYTES_PER_CORE: u64 = IO_MEMORY_BYTES as u64;
+const IO_MEMORY_BYTES: usize = 64 << 10;
+
+/// Tries whether a ring can be made on this host.
+pub fn probe() -> io::Result<()> {
+    Ring::new(&[]).map(drop)
 }
 
 /// Running cores; `join` waits for all of them.
@@ -103,13 +117,12 @@ where
 {
     let mut handles = Vec::new();
     for (core, &cpu) in layout.cpus.iter().enumerate() {
-        let placement =
-            if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
+        let placement = if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
         let main = main.clone();
         let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
         let handle = g::LocalExecutorBuilder::new(placement)
             .name(&format!("data-{core}"))
-            .io_memory(64 << 10)
+            .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
             .spawn(move || async move { run_core(worker_cpus, pulse, main(core)).await })
             .map_err(io::Error::other)?;

@@ -203,8 +203,7 @@ impl Stream {
             }
             let count = (filled - drained) as u32;
             let last = !more && filled == len;
-            let (result, _) =
-                self.0.ring.splice(&pipe.read, -1, &self.0.fd, count, !last).await;
+            let (result, _) = self.0.ring.splice(&pipe.read, -1, &self.0.fd, count, !last).await;
             match result? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 count => drained += u64::from(count),

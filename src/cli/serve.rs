@@ -1,0 +1,309 @@
+//! `ringmain serve`: checks the host, starts the cores, waits for a signal, stops in order.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use crate::cluster::Lanes;
+use crate::config::BrokerSettings;
+use crate::config::broker::{BrokerConfig, Cores};
+use crate::config::topic::TopicConfig;
+use crate::model::{CoreId, NodeId};
+use crate::node::{self, Control, Event, Plan};
+use crate::rt;
+use crate::rt::glommio::{Layout, run_cores};
+
+/// Version of the data directory's layout; a larger one is of a newer Ringmain.
+const FORMAT: u32 = 1;
+/// Messages that a ring between two cores holds.
+const MESH_BOUND: usize = 1024;
+
+#[derive(Args)]
+pub struct Serve {
+    /// Settings in TOML; see docs/config.md
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the data lies [default: ./ringmain-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address and base port; lane l listens on port + l [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// CPUs that carry data cores: all, or a list such as 0-3,6 [default: all]
+    #[arg(long, value_name = "all|LIST")]
+    cores: Option<String>,
+    /// Brokers this host presents to clients: auto, or a number [default: auto]
+    #[arg(long, value_name = "auto|N")]
+    lanes: Option<String>,
+    /// Number of this host in its cluster [default: 1]
+    #[arg(long, value_name = "N")]
+    node_id: Option<i32>,
+    /// Any setting; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+pub fn run(args: Serve) -> Result<(), String> {
+    let settings = load(&args)?;
+    let config = BrokerConfig::resolve(&settings);
+    if config.log_dirs.len() != 1 {
+        return Err("log.dirs names several directories; this version keeps all data in one".into());
+    }
+    let data_dir = PathBuf::from(&config.log_dirs[0]);
+    let cpus = cpus(&config.cores)?;
+    check_host(cpus.len())?;
+    let mut lanes =
+        Lanes::plan(NodeId(config.node_id), cpus.len() as u16, config.lanes, config.listen.port)
+            .map_err(|fault| fault.to_string())?;
+    let listen = resolve(&config.listen.host)?;
+    if config.listen.port == 0 {
+        let port = free_ports(listen, lanes.count())?;
+        lanes = Lanes::plan(NodeId(config.node_id), cpus.len() as u16, config.lanes, port)
+            .map_err(|fault| fault.to_string())?;
+    }
+    let _lock = claim(&data_dir)?;
+    let plan = Arc::new(Plan {
+        fixed: settings.fixed.clone(),
+        config: config.clone(),
+        data_dir: data_dir.clone(),
+        listen,
+        lanes,
+        cores: cpus.len(),
+        seed: random_seed()?,
+    });
+    let durability = TopicConfig::resolve(&Default::default(), &settings).durability;
+    start(plan, &cpus, |plan, addresses| {
+        println!("ringmain {}: data in {}", env!("CARGO_PKG_VERSION"), plan.data_dir.display());
+        for (core, (cpu, address)) in cpus.iter().zip(addresses).enumerate() {
+            let lane = plan.lanes.lane_of(CoreId(core as u16));
+            let broker = plan.lanes.broker_id(lane);
+            println!("  core {core} (cpu {cpu}): lane {lane}, broker {broker}, {address}");
+        }
+        println!("  acks=all means {durability} (ringmain.durability; docs/config.md)");
+        let bootstrap = format!("{}:{}", plan.config.advertised_host(), addresses[0].port());
+        println!("try:  echo hello | ringmain produce --bootstrap {bootstrap} --topic first");
+        println!("      ringmain consume --bootstrap {bootstrap} --topic first --from-beginning");
+    })
+}
+
+fn load(args: &Serve) -> Result<BrokerSettings, String> {
+    let file = match &args.config {
+        None => None,
+        Some(path) => Some(
+            fs::read_to_string(path)
+                .map_err(|error| format!("--config {}: {error}", path.display()))?,
+        ),
+    };
+    // Flags are settings too; --set has the last word.
+    let mut flags: Vec<String> = Vec::new();
+    let mut flag = |key: &str, value: Option<String>| {
+        flags.extend(value.map(|value| format!("{key}={value}")));
+    };
+    let data = args.data.as_ref().map(|dir| dir.display().to_string());
+    let unset = file.as_deref().is_none_or(|text| !text.contains("log.dirs"));
+    flag("log.dirs", data.or_else(|| unset.then(|| "./ringmain-data".to_owned())));
+    flag("ringmain.listen", args.listen.clone());
+    flag("ringmain.cores", args.cores.clone());
+    flag("ringmain.lanes", args.lanes.clone());
+    flag("node.id", args.node_id.map(|id| id.to_string()));
+    flags.extend(args.set.iter().cloned());
+    BrokerSettings::load(file.as_deref(), &flags).map_err(|invalid| invalid.to_string())
+}
+
+fn cpus(cores: &Cores) -> Result<Vec<usize>, String> {
+    let present: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+    match cores {
+        Cores::All if present.is_empty() => Err("no CPU may be used by this process".into()),
+        Cores::All => Ok(present),
+        Cores::List(list) => {
+            let wanted: Vec<usize> = list.iter().map(|&cpu| usize::from(cpu)).collect();
+            match wanted.iter().find(|cpu| !present.contains(cpu)) {
+                None => Ok(wanted),
+                Some(cpu) => {
+                    Err(format!("CPU {cpu} of --cores cannot be used here; usable are {present:?}"))
+                }
+            }
+        }
+    }
+}
+
+/// Says in one line what the kernel lacks.
+fn check_host(cores: usize) -> Result<(), String> {
+    let disabled = fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let probe = rt::glommio::probe();
+    if let Err(error) = probe {
+        let reason = match (disabled.trim(), error.kind()) {
+            ("2", _) => "io_uring is disabled: sysctl -w kernel.io_uring_disabled=0".to_owned(),
+            ("1", io::ErrorKind::PermissionDenied) => {
+                "io_uring is reserved for a group: add this user to kernel.io_uring_group, or \
+                 sysctl -w kernel.io_uring_disabled=0"
+                    .to_owned()
+            }
+            (_, io::ErrorKind::PermissionDenied) => {
+                "io_uring is forbidden here (a seccomp filter of the container?): allow \
+                 io_uring_setup, io_uring_enter and io_uring_register"
+                    .to_owned()
+            }
+            (_, io::ErrorKind::OutOfMemory) => memory_advice(cores),
+            (_, io::ErrorKind::Unsupported) => {
+                "this kernel has no io_uring: Linux 6.1 or newer is needed".to_owned()
+            }
+            _ => format!("io_uring does not work here ({error}): Linux 6.1 or newer is needed"),
+        };
+        return Err(reason);
+    }
+    let memlock = rustix::process::getrlimit(rustix::process::Resource::Memlock);
+    let needed = cores as u64 * rt::glommio::LOCKED_BYTES_PER_CORE;
+    if memlock.current.is_some_and(|limit| limit < needed) && !may_lock() {
+        return Err(memory_advice(cores));
+    }
+    Ok(())
+}
+
+fn memory_advice(cores: usize) -> String {
+    let kib = cores as u64 * rt::glommio::LOCKED_BYTES_PER_CORE / 1024;
+    format!(
+        "too little memory may be locked: {kib} KiB are needed for {cores} cores \
+         (ulimit -l {kib}, or LimitMEMLOCK= in the systemd unit)"
+    )
+}
+
+/// CAP_IPC_LOCK lifts the limit on locked memory.
+fn may_lock() -> bool {
+    const CAP_IPC_LOCK: u32 = 14;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    effective.is_some_and(|bits| bits >> CAP_IPC_LOCK & 1 == 1)
+}
+
+fn resolve(host: &str) -> Result<IpAddr, String> {
+    let mut addresses = (host, 0).to_socket_addrs().map_err(|error| {
+        format!("{host} of ringmain.listen is no address of this host: {error}")
+    })?;
+    let address = addresses.next().ok_or_else(|| format!("{host} has no address"))?;
+    Ok(address.ip())
+}
+
+/// A base port with room for `count` lanes.
+fn free_ports(listen: IpAddr, count: u16) -> Result<u16, String> {
+    for _ in 0..100 {
+        let bind = |port| std::net::TcpListener::bind((listen, port));
+        let Ok(first) = bind(0) else { continue };
+        let Ok(base) = first.local_addr().map(|address| address.port()) else { continue };
+        let rest = (1..count).map_while(|lane| bind(base.checked_add(lane)?).ok());
+        if rest.count() == usize::from(count) - 1 {
+            return Ok(base);
+        }
+    }
+    Err(format!("no {count} neighbouring ports are free"))
+}
+
+/// Makes the data directory ours: one process at a time, and no newer layout.
+fn claim(dir: &Path) -> Result<File, String> {
+    let name = dir.display();
+    let own = dir.join(".ringmain");
+    fs::create_dir_all(&own).map_err(|error| {
+        format!("{name} cannot be used for data: {error} (choose another with --data)")
+    })?;
+    // Kafka locks the same file.
+    let lock = File::create(dir.join(".lock")).map_err(|error| {
+        format!("{name} cannot be written: {error} (choose another with --data)")
+    })?;
+    lock.try_lock().map_err(|_| {
+        format!("{name} is in use by another broker: stop it, or choose another with --data")
+    })?;
+    let format = own.join("format");
+    match fs::read_to_string(&format) {
+        Ok(text) => match text.trim().parse::<u32>() {
+            Ok(found) if found <= FORMAT => {}
+            Ok(found) => {
+                return Err(format!(
+                    "{name} was written by a newer Ringmain (layout {found}, this one knows \
+                     {FORMAT}): upgrade, or choose another with --data"
+                ));
+            }
+            Err(_) => return Err(format!("{} does not hold a number", format.display())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::write(&format, format!("{FORMAT}\n"))
+                .and_then(|()| File::open(&own)?.sync_all())
+                .map_err(|error| format!("{}: {error}", format.display()))?;
+        }
+        Err(error) => return Err(format!("{}: {error}", format.display())),
+    }
+    Ok(lock)
+}
+
+fn random_seed() -> Result<u64, String> {
+    use std::io::Read;
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| format!("/dev/urandom: {error}"))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn start(
+    plan: Arc<Plan>,
+    cpus: &[usize],
+    ready: impl FnOnce(&Plan, &[std::net::SocketAddr]),
+) -> Result<(), String> {
+    let fault = |error: io::Error| format!("the cores cannot be started: {error}");
+    let (control, inbox) = rt::inbox(16).map_err(fault)?;
+    let (events, happened) = mpsc::channel();
+    let seats: Vec<_> = rt::mesh(plan.cores, MESH_BOUND).into_iter().map(Some).collect();
+    let given = Arc::new(Mutex::new((seats, Some(inbox))));
+    let layout = Layout { worker_cpus: Vec::new(), ..Layout::pinned(cpus.to_vec()) };
+    let core_plan = plan.clone();
+    let cores = run_cores(&layout, move |core| {
+        let (seat, inbox) = {
+            let mut given = given.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let inbox = if core == 0 { given.1.take() } else { None };
+            (given.0[core].take().expect("one seat a core"), inbox)
+        };
+        let (plan, events) = (core_plan.clone(), events.clone());
+        node::run_core(seat, plan, inbox, move |event| {
+            // The process waits for this as long as it lives.
+            let _ = events.send(event);
+        })
+    })
+    .map_err(fault)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])
+        .map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let watching = signals.handle();
+    let watcher = thread::spawn(move || {
+        for signal in signals.forever() {
+            let message = if signal == SIGUSR1 { Control::Report } else { Control::Stop };
+            // A full queue holds a stop already, or more reports than anybody reads.
+            let _ = control.try_send(message);
+        }
+    });
+    let outcome = match happened.recv() {
+        Ok(Event::Ready(addresses)) => {
+            ready(&plan, &addresses);
+            Ok(())
+        }
+        Ok(Event::Failed(reason)) => Err(reason),
+        Err(_) => Err("a core ended before the broker was ready".to_owned()),
+    };
+    let results = cores.join();
+    watching.close();
+    // The watcher only ends; it has nothing to say.
+    let _ = watcher.join();
+    outcome?;
+    let mut total = crate::shard::message::CoreCounters::default();
+    for result in results {
+        total += result.map_err(|error| format!("a core ended: {error}"))?;
+    }
+    println!("stopped in order: {total}");
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! ApiVersions: what we speak. From version 5 a client says whom it expects (KIP-1242).
+
+use super::reply::{Reply, spare_vec};
+use super::{Cx, SERVED};
+use crate::model::error_code::ErrorCode;
+use crate::wire::frame;
+use crate::wire::messages::api_versions::{
+    ApiVersion, ApiVersions, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey,
+    SupportedFeatureKey,
+};
+use crate::wire::primitives::Writer;
+
+/// Feature levels: name, lowest, highest, in force (Kafka 4: `kafka-features.sh`).
+/// metadata.version 30 is 4.3-IV0. Groups and transactions stand at their oldest level until this
+/// broker coordinates them.
+const FEATURES: [(&str, i16, i16, i16); 1] = [("metadata.version", 7, 30, 30)];
+
+pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
+    if cx.version() >= 3
+        && !is_software(request.client_software_name, request.client_software_version)
+    {
+        let refused =
+            ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
+        return cx.reply::<ApiVersions>(&refused);
+    }
+    let image = cx.shard().image();
+    let other_cluster =
+        request.cluster_id.is_some_and(|expected| expected != image.cluster_id().to_string());
+    let other_node = request.node_id >= 0 && request.node_id != cx.broker_id().0;
+    let mut response = ApiVersionsResponse {
+        api_keys: api_keys(),
+        finalized_features_epoch: image.applied() as i64,
+        ..Default::default()
+    };
+    if other_cluster || other_node {
+        response.error_code = ErrorCode::REBOOTSTRAP_REQUIRED;
+    }
+    for (name, min_version, max_version, level) in FEATURES {
+        response.supported_features.push(SupportedFeatureKey { name, min_version, max_version });
+        response.finalized_features.push(FinalizedFeatureKey {
+            name,
+            max_version_level: level,
+            min_version_level: level,
+        });
+    }
+    cx.reply::<ApiVersions>(&response)
+}
+
+/// A version that we do not know is answered in the oldest form (KIP-511).
+pub fn unsupported(cx: &Cx<'_>) -> Reply {
+    let response = ApiVersionsResponse {
+        error_code: ErrorCode::UNSUPPORTED_VERSION,
+        api_keys: api_keys(),
+        ..Default::default()
+    };
+    let mut bytes = spare_vec();
+    let mut writer = Writer::new(&mut bytes);
+    frame::write_response::<ApiVersions>(&mut writer, 0, cx.kind.correlation_id, &response);
+    Reply::Frame(bytes)
+}
+
+fn api_keys() -> Vec<ApiVersion> {
+    let line = |served: &super::Served| ApiVersion {
+        api_key: served.key,
+        min_version: served.min,
+        max_version: served.max,
+    };
+    SERVED.iter().map(line).collect()
+}
+
+/// Kafka's pattern: letters and digits, within which '-' and '.' may stand.
+fn is_software(name: &str, version: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    [name, version].into_iter().all(|text| {
+        let bytes = text.as_bytes();
+        outer(bytes.first()) && outer(bytes.last()) && bytes.iter().all(|&byte| inner(byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_software;
+
+    #[test]
+    fn software_names_follow_kafkas_pattern() {
+        assert!(is_software("apache-kafka-java", "4.1.0"));
+        assert!(!is_software("", "1"));
+        assert!(!is_software("a b", "1"));
+        assert!(!is_software("-a", "1"));
+    }
+}

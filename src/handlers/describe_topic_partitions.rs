@@ -1,0 +1,99 @@
+//! DescribeTopicPartitions: topics a page at a time, in the order of their names (KIP-966).
+
+use super::Cx;
+use super::metadata::TOPIC_OPERATIONS;
+use super::reply::Reply;
+use crate::cluster::image::ClusterImage;
+use crate::model::error_code::ErrorCode;
+use crate::model::topic_name;
+use crate::wire::messages::describe_topic_partitions::{
+    Cursor, DescribeTopicPartitions, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
+    DescribeTopicPartitionsResponseTopic,
+};
+
+/// Partitions of one page at most (Kafka: max.request.partition.size.limit).
+const DESCRIBED_PARTITIONS_MAX: i32 = 2000;
+
+pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) -> Reply {
+    let image = cx.shard().image();
+    let mut names: Vec<&str> = if request.topics.is_empty() {
+        image.topics().map(|topic| &*topic.name).collect()
+    } else {
+        request.topics.iter().map(|topic| topic.name).collect()
+    };
+    names.sort_unstable();
+    names.dedup();
+    let start = request.cursor.as_ref();
+    if let Some(cursor) = start {
+        names.retain(|name| *name >= cursor.topic_name);
+    }
+    let limit = request.response_partition_limit.clamp(1, DESCRIBED_PARTITIONS_MAX) as usize;
+    let mut left = limit;
+    let mut response = DescribeTopicPartitionsResponse::default();
+    for name in names {
+        if left == 0 {
+            response.next_cursor = Some(Cursor { topic_name: name, partition_index: 0 });
+            break;
+        }
+        let first = match start {
+            Some(cursor) if cursor.topic_name == name => cursor.partition_index.max(0) as usize,
+            _ => 0,
+        };
+        let (topic, next) = describe(&image, name, first, left);
+        left -= topic.partitions.len();
+        response.topics.push(topic);
+        if let Some(next) = next {
+            response.next_cursor = Some(Cursor { topic_name: name, partition_index: next as i32 });
+            break;
+        }
+    }
+    cx.reply::<DescribeTopicPartitions>(&response)
+}
+
+/// A topic's partitions from `first` on, at most `most`, and where to go on.
+fn describe<'a>(
+    image: &'a ClusterImage,
+    name: &'a str,
+    first: usize,
+    most: usize,
+) -> (DescribeTopicPartitionsResponseTopic<'a>, Option<usize>) {
+    let Some(topic) = image.topic(name) else {
+        let error_code = match topic_name::validate(name) {
+            Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        };
+        let missing = DescribeTopicPartitionsResponseTopic {
+            error_code,
+            name: Some(name),
+            ..Default::default()
+        };
+        return (missing, None);
+    };
+    let page = topic.partitions.iter().enumerate().skip(first).take(most);
+    let partitions = page.map(|(index, partition)| {
+        let leader = image.leader_broker(partition);
+        DescribeTopicPartitionsResponsePartition {
+            error_code: match leader {
+                Some(_) => ErrorCode::NONE,
+                None => ErrorCode::LEADER_NOT_AVAILABLE,
+            },
+            partition_index: index as i32,
+            leader_id: leader.map_or(-1, |broker| broker.0),
+            leader_epoch: partition.leader_epoch.0,
+            replica_nodes: image.replica_brokers(partition).into_iter().map(|b| b.0).collect(),
+            isr_nodes: image.isr_brokers(partition).into_iter().map(|b| b.0).collect(),
+            ..Default::default()
+        }
+    });
+    let described = DescribeTopicPartitionsResponseTopic {
+        name: Some(&topic.name),
+        topic_id: topic.id,
+        is_internal: topic_name::is_internal(&topic.name),
+        partitions: partitions.collect(),
+        topic_authorized_operations: TOPIC_OPERATIONS,
+        ..Default::default()
+    };
+    let end = first + described.partitions.len();
+    (described, (end < topic.partitions.len()).then_some(end))
+}

@@ -1,0 +1,107 @@
+//! Everything one core may say to another. Closed: a closure never crosses a core.
+//!
+//! A request carries a call number of the asking core; its answer carries it back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::append_group::AppendResult;
+use super::metadata::{Decision, Proposal};
+use super::query::{Answer, Query};
+use crate::base::buf::Buf;
+use crate::cluster::ClusterImage;
+use crate::model::ids::{PartitionId, TopicId};
+
+pub enum Message {
+    Request { call: usize, request: Request },
+    Reply { call: usize, reply: Reply },
+}
+
+pub enum Request {
+    /// Record sets for partitions of the receiving core, in order.
+    Append { wait: AckWait, records: Vec<RemoteRecords> },
+    /// Questions about partitions of the receiving core.
+    Ask(Vec<Query>),
+    /// Answered when one of the partitions has more to read, or after the time.
+    Watch { partitions: Vec<(TopicId, PartitionId)>, wait: Duration },
+    /// To the metadata core: a change of the cluster.
+    Propose(Proposal),
+    /// From the metadata core: answered when this core has made it true.
+    Adopt(Arc<ClusterImage>),
+    /// From the metadata core: write the checkpoint.
+    Note,
+    /// From the metadata core: listen.
+    Open,
+    /// What this core counted.
+    Count,
+    /// From the metadata core: close everything and end.
+    Stop,
+}
+
+pub enum Reply {
+    Appended(Vec<AppendResult>),
+    Answers(Vec<Answer>),
+    Watched,
+    Decided(Decision),
+    Adopted,
+    Noted,
+    Opened(Result<SocketAddr, String>),
+    Counters(CoreCounters),
+    Stopped,
+}
+
+/// When an append counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckWait {
+    /// acks=0.
+    Nothing,
+    /// acks=1: the device write.
+    Written,
+    /// acks=all: the topic's durability level.
+    Level,
+}
+
+/// One partition's records on their way to the owning core.
+pub struct RemoteRecords {
+    pub topic: TopicId,
+    pub partition: PartitionId,
+    pub records: Buf,
+}
+
+/// What one core counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreCounters {
+    pub requests: u64,
+    /// Partitions of requests that were served on the core they came to.
+    pub direct: u64,
+    /// Partitions of requests that another core had to be asked for.
+    pub forwarded: u64,
+    /// Kernel operations of the side ring, and system calls they took.
+    pub operations: u64,
+    pub enters: u64,
+    /// Times the core was found asleep with work to do.
+    pub stalls: u64,
+}
+
+impl std::fmt::Display for CoreCounters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let CoreCounters { requests, direct, forwarded, operations, enters, stalls } = self;
+        write!(
+            f,
+            "{requests} requests, {direct} partitions direct and {forwarded} forwarded, \
+             {operations} ring operations in {enters} system calls, {stalls} stalls"
+        )
+    }
+}
+
+impl std::ops::AddAssign for CoreCounters {
+    fn add_assign(&mut self, other: CoreCounters) {
+        self.requests += other.requests;
+        self.direct += other.direct;
+        self.forwarded += other.forwarded;
+        self.operations += other.operations;
+        self.enters += other.enters;
+        self.stalls += other.stalls;
+    }
+}

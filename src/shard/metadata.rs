@@ -1,0 +1,301 @@
+//! The metadata log of a single host: decides proposals one after the other, makes each durable,
+//! and tells every core. Lives on the metadata core; a consensus can take its place behind the same
+//! two calls, [`Metadata::open`] and [`Metadata::decide`].
+//!
+//! On disk: `snapshot` (the whole image) and `journal` (the commands since, framed). A command is
+//! in the image of some core only after it is on stable media.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Shard;
+use super::message::{Reply, Request};
+use crate::base::buf::Buf;
+use crate::base::prng::Prng;
+use crate::base::signal::Broadcast;
+use crate::cluster::controller::{
+    self, Edits, MorePartitions, NewTopic, Refusal, Replacement, TopicRef,
+};
+use crate::cluster::{ClusterImage, Command, command, journal, snapshot};
+use crate::config::Overrides;
+use crate::model::{ErrorCode, NodeId, TopicId};
+use crate::notice;
+use crate::rt::{self, File, OpenOptions, file};
+
+/// A journal longer than this is folded into a snapshot, in bytes.
+const JOURNAL_BYTES_MAX: u64 = 4 << 20;
+
+/// A change of the cluster that somebody asks for.
+pub enum Proposal {
+    CreateTopics {
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    },
+    DeleteTopics(Vec<TopicRef>),
+    CreatePartitions {
+        topics: Vec<MorePartitions>,
+        validate_only: bool,
+    },
+    AlterConfigs {
+        resources: Vec<Replacement>,
+        validate_only: bool,
+    },
+    IncrementalAlterConfigs {
+        resources: Vec<Edits>,
+        validate_only: bool,
+    },
+    AllocateProducerIds,
+    /// Decided already: at start, before anybody can ask.
+    Commands(Vec<Command>),
+}
+
+/// The answer to each item of a proposal, in order.
+pub struct Decision(pub Vec<Result<Decided, Refusal>>);
+
+#[derive(Clone, Debug)]
+pub enum Decided {
+    Done,
+    Topic { id: TopicId, partitions: i32, replication_factor: i16, configs: Overrides },
+    ProducerIds { first: i64, count: i32 },
+}
+
+impl Decision {
+    pub fn refused(code: ErrorCode, message: &str) -> Decision {
+        Decision(vec![Err(Refusal::new(code, message))])
+    }
+}
+
+pub struct Metadata {
+    dir: PathBuf,
+    node: NodeId,
+    fixed: Overrides,
+    image: RefCell<Arc<ClusterImage>>,
+    journal: RefCell<File>,
+    journal_len: Cell<u64>,
+    random: RefCell<Prng>,
+    /// One proposal at a time.
+    busy: Cell<bool>,
+    freed: Broadcast,
+    failed: Cell<bool>,
+}
+
+impl Metadata {
+    /// Reads what was decided before. `seed`: for new ids.
+    pub async fn open(
+        dir: &Path,
+        node: NodeId,
+        fixed: Overrides,
+        seed: u64,
+    ) -> io::Result<Rc<Metadata>> {
+        file::create_dir_all(dir).await?;
+        let damaged = |what: &str, fault: String| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}: {what}: {fault}", dir.display()),
+            )
+        };
+        let snapshot_path = dir.join("snapshot");
+        let mut image = ClusterImage::default();
+        if file::exists(&snapshot_path).await? {
+            let bytes = file::read_whole(&snapshot_path).await?;
+            image = snapshot::decode(&bytes).map_err(|f| damaged("snapshot", f.to_string()))?;
+        }
+        let path = dir.join("journal");
+        let known = file::exists(&path).await?;
+        if !known {
+            file::write_whole(&path, &[]).await?;
+        }
+        let bytes = file::read_whole(&path).await?;
+        let replayed = journal::replay(&mut image, &bytes)
+            .map_err(|fault| damaged("journal", fault.to_string()))?;
+        let options = OpenOptions { write: true, ..Default::default() };
+        let journal = File::open(&path, options).await?;
+        if replayed.kept < bytes.len() {
+            // The last write before a crash: it was never acknowledged.
+            journal.truncate(replayed.kept as u64).await?;
+            journal.sync_data().await?;
+        }
+        Ok(Rc::new(Metadata {
+            dir: dir.to_owned(),
+            node,
+            fixed,
+            image: RefCell::new(Arc::new(image)),
+            journal: RefCell::new(journal),
+            journal_len: Cell::new(replayed.kept as u64),
+            random: RefCell::new(Prng::new(seed)),
+            busy: Cell::new(false),
+            freed: Broadcast::default(),
+            failed: Cell::new(false),
+        }))
+    }
+
+    pub fn image(&self) -> Arc<ClusterImage> {
+        self.image.borrow().clone()
+    }
+
+    pub fn with_random<T>(&self, f: impl FnOnce(&mut Prng) -> T) -> T {
+        f(&mut self.random.borrow_mut())
+    }
+
+    /// Decides, writes down, and tells every core; returns when all of them have caught up.
+    pub async fn decide(&self, shard: &Rc<Shard>, proposal: Proposal) -> Decision {
+        while self.busy.replace(true) {
+            self.freed.wait().await;
+        }
+        let decision = self.decide_alone(shard, proposal).await;
+        self.busy.set(false);
+        self.freed.raise();
+        decision
+    }
+
+    async fn decide_alone(&self, shard: &Rc<Shard>, proposal: Proposal) -> Decision {
+        let (decision, commands) = self.judge(proposal);
+        if commands.is_empty() {
+            return decision;
+        }
+        if self.failed.get() {
+            return storage_failed();
+        }
+        if let Err(error) = self.write(&commands).await {
+            notice!("the metadata log failed, no more changes: {}: {error}", self.dir.display());
+            self.failed.set(true);
+            return storage_failed();
+        }
+        let mut image = ClusterImage::clone(&self.image());
+        for command in &commands {
+            image.apply(command);
+        }
+        let image = Arc::new(image);
+        *self.image.borrow_mut() = image.clone();
+        self.tell(shard, image).await;
+        decision
+    }
+
+    /// Gives every core the present image and waits until all have made it true.
+    pub async fn tell(&self, shard: &Rc<Shard>, image: Arc<ClusterImage>) {
+        let others = (0..shard.cores()).filter(|&core| core != shard.core());
+        let told: Vec<_> =
+            others.map(|core| shard.call(core, Request::Adopt(image.clone()))).collect();
+        shard.adopt(image).await;
+        for reply in told {
+            let reply = reply.await;
+            assert!(matches!(reply, Some(Reply::Adopted) | None), "a core answers an image");
+        }
+    }
+
+    fn judge(&self, proposal: Proposal) -> (Decision, Vec<Command>) {
+        let image = self.image();
+        let settings = image.settings(self.node, self.fixed.clone());
+        let mut commands = Vec::new();
+        let decision = match proposal {
+            Proposal::CreateTopics { topics, validate_only } => {
+                let random = &mut self.random.borrow_mut();
+                let judged = controller::create_topics(&image, &settings, &topics, random);
+                judged
+                    .into_iter()
+                    .map(|judged| {
+                        judged.map(|created| {
+                            if !validate_only {
+                                commands.push(created.command);
+                            }
+                            Decided::Topic {
+                                id: created.id,
+                                partitions: created.partitions,
+                                replication_factor: created.replication_factor,
+                                configs: created.configs,
+                            }
+                        })
+                    })
+                    .collect()
+            }
+            Proposal::DeleteTopics(topics) => {
+                let judged = controller::delete_topics(&image, &settings, &topics);
+                take(judged.into_iter().map(|j| j.map(Some)), false, &mut commands)
+            }
+            Proposal::CreatePartitions { topics, validate_only } => {
+                let judged = controller::create_partitions(&image, &topics);
+                take(judged.into_iter().map(|j| j.map(Some)), validate_only, &mut commands)
+            }
+            Proposal::AlterConfigs { resources, validate_only } => {
+                let judged = controller::alter_configs(&image, &settings, &resources);
+                take(judged.into_iter(), validate_only, &mut commands)
+            }
+            Proposal::IncrementalAlterConfigs { resources, validate_only } => {
+                let judged = controller::incremental_alter_configs(&image, &settings, &resources);
+                take(judged.into_iter(), validate_only, &mut commands)
+            }
+            Proposal::AllocateProducerIds => {
+                let judged = controller::allocate_producer_ids(&image, self.node);
+                vec![judged.map(|command| {
+                    let decided = match &command {
+                        Command::AllocateProducerIds { first, count, .. } => {
+                            Decided::ProducerIds { first: *first, count: *count }
+                        }
+                        _ => Decided::Done,
+                    };
+                    commands.push(command);
+                    decided
+                })]
+            }
+            Proposal::Commands(decided) => {
+                commands = decided;
+                vec![Ok(Decided::Done)]
+            }
+        };
+        (Decision(decision), commands)
+    }
+
+    /// Appends to the journal; returns when it is on stable media.
+    async fn write(&self, commands: &[Command]) -> io::Result<()> {
+        if self.journal_len.get() > JOURNAL_BYTES_MAX {
+            self.fold().await?;
+        }
+        let first = self.image().applied() + 1;
+        let mut bytes = Vec::new();
+        for (index, command) in (first..).zip(commands) {
+            bytes.extend_from_slice(&command::encode(index, command));
+        }
+        let journal = self.journal.borrow().clone();
+        let at = self.journal_len.get();
+        journal.write_bytes_at(Buf::copy_of(&bytes), at).await?;
+        journal.sync_data().await?;
+        self.journal_len.set(at + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Replaces the journal by a snapshot of what it led to. A crash in between leaves a journal
+    /// whose commands the snapshot already has: they are passed over.
+    async fn fold(&self) -> io::Result<()> {
+        file::write_whole(&self.dir.join("snapshot"), &snapshot::encode(&self.image())).await?;
+        let path = self.dir.join("journal");
+        file::write_whole(&path, &[]).await?;
+        let options = OpenOptions { write: true, ..Default::default() };
+        let journal = rt::File::open(&path, options).await?;
+        *self.journal.borrow_mut() = journal;
+        self.journal_len.set(0);
+        Ok(())
+    }
+}
+
+fn storage_failed() -> Decision {
+    Decision::refused(ErrorCode::KAFKA_STORAGE_ERROR, "the metadata log cannot be written")
+}
+
+fn take(
+    judged: impl Iterator<Item = Result<Option<Command>, Refusal>>,
+    validate_only: bool,
+    commands: &mut Vec<Command>,
+) -> Vec<Result<Decided, Refusal>> {
+    judged
+        .map(|judged| {
+            let command = judged?;
+            if !validate_only {
+                commands.extend(command);
+            }
+            Ok(Decided::Done)
+        })
+        .collect()
+}

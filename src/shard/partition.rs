@@ -1,0 +1,419 @@
+//! One partition at home on this core: its log, who waits for acknowledgements, who waits for more
+//! to read. Owned by one core for as long as it lives there.
+//!
+//! Appends take their offsets at once, in the order they come. One flush task a partition runs while
+//! there is something unwritten: all that arrives during a device write goes out with the next, and
+//! acknowledgements leave strictly in offset order.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::append_group::{AppendGroup, AppendResult};
+use super::message::AckWait;
+use super::query::{Answer, Ask, Read, ReadAnswer, Told};
+use crate::base::signal::{Broadcast, Signal};
+use crate::log::producers::Refusal;
+use crate::log::{self, AppendError, Log, Origin, ReadError, Records};
+use crate::model::DurabilityLevel;
+use crate::model::error_code::ErrorCode;
+use crate::model::ids::{LeaderEpoch, PartitionId, TopicId};
+use crate::notice;
+use crate::rt::{self, Piece};
+
+pub struct Partition {
+    pub topic: TopicId,
+    pub name: Rc<str>,
+    pub index: PartitionId,
+    epoch: Cell<i32>,
+    level: Cell<DurabilityLevel>,
+    log: Rc<Log>,
+    /// Waiting for the device write, and for the topic's level; each in offset order.
+    at_written: RefCell<VecDeque<Waiting>>,
+    at_level: RefCell<VecDeque<Waiting>>,
+    watchers: RefCell<Vec<Rc<Signal>>>,
+    flushing: Cell<bool>,
+    flushed: Broadcast,
+    /// Raised on every step of the flush: memory may have become free.
+    progress: Rc<Broadcast>,
+}
+
+struct Waiting {
+    /// Acknowledged when everything below this offset is safe.
+    end: i64,
+    group: Rc<AppendGroup>,
+    index: usize,
+    result: AppendResult,
+}
+
+/// What a read finds besides the answer's numbers: memory and file ranges of this core.
+pub type Pieces = Vec<Piece>;
+
+impl Partition {
+    pub fn new(
+        topic: TopicId,
+        name: Rc<str>,
+        index: PartitionId,
+        epoch: i32,
+        level: DurabilityLevel,
+        log: Rc<Log>,
+        progress: Rc<Broadcast>,
+    ) -> Rc<Partition> {
+        Rc::new(Partition {
+            topic,
+            name,
+            index,
+            epoch: Cell::new(epoch),
+            level: Cell::new(level),
+            log,
+            at_written: RefCell::default(),
+            at_level: RefCell::default(),
+            watchers: RefCell::default(),
+            flushing: Cell::new(false),
+            flushed: Broadcast::default(),
+            progress,
+        })
+    }
+
+    pub fn log(&self) -> &Rc<Log> {
+        &self.log
+    }
+
+    pub fn epoch(&self) -> i32 {
+        self.epoch.get()
+    }
+
+    pub fn set_epoch(&self, epoch: i32) {
+        self.epoch.set(epoch);
+    }
+
+    pub fn set_level(&self, level: DurabilityLevel) {
+        self.level.set(level);
+    }
+
+    /// What consumers may see: everything that is safe at the topic's level. So nothing that was
+    /// consumed is ever taken back.
+    pub fn high_watermark(&self) -> i64 {
+        self.safe_at(self.level.get())
+    }
+
+    fn safe_at(&self, level: DurabilityLevel) -> i64 {
+        match level {
+            DurabilityLevel::Relaxed => self.log.end_offset(),
+            DurabilityLevel::Written => self.log.progress().written_offset,
+            DurabilityLevel::Synced => self.log.progress().synced_offset,
+        }
+    }
+
+    /// Appends one record set; its result goes into `group` when it is safe enough.
+    pub fn append(
+        self: &Rc<Self>,
+        records: Records<'_>,
+        wait: AckWait,
+        group: &Rc<AppendGroup>,
+        index: usize,
+    ) {
+        match self.log.append(records, LeaderEpoch(self.epoch.get()), rt::unix_ms(), Origin::Client)
+        {
+            Ok(appended) => {
+                let result = AppendResult {
+                    error: ErrorCode::NONE,
+                    base_offset: appended.base_offset,
+                    append_time_ms: appended.append_time_ms,
+                    log_start_offset: self.log.log_start_offset(),
+                };
+                let end = appended.last_offset + 1;
+                let level = match wait {
+                    AckWait::Nothing => DurabilityLevel::Relaxed,
+                    AckWait::Written => self.level.get().min(DurabilityLevel::Written),
+                    AckWait::Level => self.level.get(),
+                };
+                if self.safe_at(level) >= end || wait == AckWait::Nothing {
+                    group.settle(index, result);
+                } else {
+                    let queue = match wait {
+                        AckWait::Written => &self.at_written,
+                        _ => &self.at_level,
+                    };
+                    let waiting = Waiting { end, group: group.clone(), index, result };
+                    queue.borrow_mut().push_back(waiting);
+                }
+                if self.level.get() == DurabilityLevel::Relaxed {
+                    self.log.set_high_watermark(self.high_watermark());
+                    self.wake_watchers();
+                }
+                self.flush();
+            }
+            Err(error) => group.settle(index, self.refusal(error)),
+        }
+    }
+
+    fn refusal(&self, error: AppendError) -> AppendResult {
+        let code = code_of(&error);
+        AppendResult { log_start_offset: self.log.log_start_offset(), ..AppendResult::failed(code) }
+    }
+
+    /// Starts the flush task unless it runs or there is nothing to do.
+    pub fn flush(self: &Rc<Self>) {
+        if self.log.is_dirty() && !self.flushing.replace(true) {
+            let partition = self.clone();
+            rt::spawn(async move { partition.run_flush().await }).detach();
+        }
+    }
+
+    async fn run_flush(self: Rc<Self>) {
+        // Let every connection that is ready append first: one write then carries them all.
+        rt::yield_now().await;
+        while self.log.is_dirty() {
+            if let Err(error) = self.log.flush_step().await {
+                self.go_offline(&error);
+                break;
+            }
+            self.acknowledge();
+        }
+        self.flushing.set(false);
+        self.flushed.raise();
+        self.progress.raise();
+    }
+
+    fn acknowledge(&self) {
+        let level = self.level.get();
+        self.log.set_high_watermark(self.high_watermark());
+        release(&self.at_written, self.safe_at(level.min(DurabilityLevel::Written)));
+        release(&self.at_level, self.safe_at(level));
+        self.wake_watchers();
+        self.progress.raise();
+    }
+
+    fn go_offline(&self, error: &log::Error) {
+        notice!("{}-{} is offline: {error}", self.name, self.index);
+        self.fail_waiting(ErrorCode::KAFKA_STORAGE_ERROR);
+    }
+
+    /// Waits until nothing is unwritten (or the log has failed).
+    pub async fn flushed(self: &Rc<Self>) {
+        self.flush();
+        while self.flushing.get() {
+            self.flushed.wait().await;
+        }
+    }
+
+    /// The topic is gone: who waits is told so.
+    pub fn retire(&self) {
+        self.fail_waiting(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+
+    /// Writes what is unwritten and closes the log.
+    pub async fn close(self: &Rc<Self>) {
+        self.flushed().await;
+        if let Err(error) = self.log.close().await {
+            notice!("{}-{} was not closed in order: {error}", self.name, self.index);
+        }
+        self.fail_waiting(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+
+    fn fail_waiting(&self, error: ErrorCode) {
+        for queue in [&self.at_written, &self.at_level] {
+            for waiting in queue.borrow_mut().drain(..) {
+                waiting.group.settle(waiting.index, AppendResult::failed(error));
+            }
+        }
+        self.wake_watchers();
+    }
+
+    /// `watcher` is raised with the next advance of what can be read, once.
+    pub fn watch(&self, watcher: &Rc<Signal>) {
+        let mut watchers = self.watchers.borrow_mut();
+        // Watchers whose request was answered meanwhile are swept as the list grows.
+        if watchers.len() >= 64 && watchers.len().is_power_of_two() {
+            watchers.retain(|watcher| Rc::strong_count(watcher) > 1);
+        }
+        watchers.push(watcher.clone());
+    }
+
+    fn wake_watchers(&self) {
+        if !self.watchers.borrow().is_empty() {
+            for watcher in self.watchers.borrow_mut().drain(..) {
+                watcher.raise();
+            }
+        }
+    }
+
+    fn check_epoch(&self, believed: i32) -> ErrorCode {
+        match believed {
+            -1 => ErrorCode::NONE,
+            older if older < self.epoch.get() => ErrorCode::FENCED_LEADER_EPOCH,
+            newer if newer > self.epoch.get() => ErrorCode::UNKNOWN_LEADER_EPOCH,
+            _ => ErrorCode::NONE,
+        }
+    }
+
+    /// Answers everything but reads, which hand out pieces: see [`Partition::read`].
+    pub async fn answer(self: &Rc<Self>, leader_epoch: i32, ask: Ask) -> Answer {
+        let error = self.check_epoch(leader_epoch);
+        if error != ErrorCode::NONE {
+            return Answer::error(error);
+        }
+        match ask {
+            Ask::Read(read) => {
+                let (mut answer, pieces) = self.read(leader_epoch, read).await;
+                if let Told::Read(told) = &mut answer.told {
+                    match log::gather(pieces).await {
+                        Ok(copied) => told.copied = Some(copied),
+                        Err(error) => {
+                            notice!("{}-{} cannot be read: {error}", self.name, self.index);
+                            return Answer::error(ErrorCode::KAFKA_STORAGE_ERROR);
+                        }
+                    }
+                }
+                answer
+            }
+            Ask::OffsetAt { timestamp_ms, committed_only } => {
+                self.offset_at(timestamp_ms, committed_only).await
+            }
+            Ask::EpochEnd { epoch } => {
+                let (leader_epoch, end_offset) = self.epoch_end(epoch);
+                Answer::told(Told::EpochEnd { leader_epoch, end_offset })
+            }
+            Ask::DeleteBefore { offset } => self.delete_before(offset).await,
+            Ask::Size => Answer::told(Told::Size(self.log.size_bytes())),
+        }
+    }
+
+    /// The end of an epoch in this log; the present one ends at the log's end.
+    fn epoch_end(&self, epoch: i32) -> (i32, i64) {
+        if epoch == self.epoch.get() {
+            return (epoch, self.log.end_offset());
+        }
+        self.log.epoch_end(epoch).unwrap_or((-1, -1))
+    }
+
+    fn read_limit(&self, committed_only: bool) -> i64 {
+        if committed_only { self.last_stable_offset() } else { self.high_watermark() }
+    }
+
+    pub fn last_stable_offset(&self) -> i64 {
+        self.log.last_stable_offset()
+    }
+
+    /// Reads without decoding. The pieces hold whole batches and stay valid as long as they live.
+    pub async fn read(self: &Rc<Self>, leader_epoch: i32, read: Read) -> (Answer, Pieces) {
+        let error = self.check_epoch(leader_epoch);
+        if error != ErrorCode::NONE {
+            return (Answer::error(error), Vec::new());
+        }
+        let mut told = ReadAnswer {
+            high_watermark: self.high_watermark(),
+            last_stable_offset: self.last_stable_offset(),
+            log_start_offset: self.log.log_start_offset(),
+            leader_epoch: self.epoch.get(),
+            ..ReadAnswer::default()
+        };
+        if read.last_fetched_epoch >= 0 {
+            let (epoch, end) = self.epoch_end(read.last_fetched_epoch);
+            if epoch < read.last_fetched_epoch || end < read.offset {
+                told.diverging = Some((epoch, end));
+                return (Answer::told(Told::Read(Box::new(told))), Vec::new());
+            }
+        }
+        let limit = self.read_limit(read.committed_only);
+        let plan =
+            self.log.read(read.offset, read.bytes_max as u64, limit, read.at_least_one).await;
+        match plan {
+            Ok(plan) => {
+                if read.committed_only && !plan.pieces.is_empty() {
+                    told.aborted = self.log.aborted_transactions(read.offset, plan.next_offset);
+                }
+                (Answer::told(Told::Read(Box::new(told))), plan.pieces)
+            }
+            Err(error) => {
+                let code = match &error {
+                    ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+                    ReadError::Offline(error) => {
+                        notice!("{}-{} cannot be read: {error}", self.name, self.index);
+                        ErrorCode::KAFKA_STORAGE_ERROR
+                    }
+                };
+                let told = Told::Read(Box::new(told));
+                (Answer { error: code, told }, Vec::new())
+            }
+        }
+    }
+
+    async fn offset_at(&self, timestamp_ms: i64, committed_only: bool) -> Answer {
+        const LATEST: i64 = -1;
+        const EARLIEST: i64 = -2;
+        const MAX_TIMESTAMP: i64 = -3;
+        const EARLIEST_LOCAL: i64 = -4;
+        const LATEST_TIERED: i64 = -5;
+        const EARLIEST_PENDING_UPLOAD: i64 = -6;
+        let at = |offset: i64, timestamp_ms: i64| {
+            let leader_epoch = self.log.epoch_at(offset).unwrap_or(self.epoch.get());
+            Answer::told(Told::Offset { offset, timestamp_ms, leader_epoch })
+        };
+        let none = Answer::told(Told::Offset { offset: -1, timestamp_ms: -1, leader_epoch: -1 });
+        let found = match timestamp_ms {
+            LATEST => return at(self.read_limit(committed_only), -1),
+            EARLIEST | EARLIEST_LOCAL => return at(self.log.log_start_offset(), -1),
+            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return none,
+            MAX_TIMESTAMP => self.log.max_timestamp().await,
+            time if time >= 0 => self.log.offset_for_timestamp(time).await,
+            _ => return Answer::error(ErrorCode::INVALID_REQUEST),
+        };
+        match found {
+            Ok(Some((timestamp, offset))) if offset < self.read_limit(committed_only) => {
+                at(offset, timestamp)
+            }
+            Ok(_) => none,
+            Err(error) => {
+                notice!("{}-{} cannot be read: {error}", self.name, self.index);
+                Answer::error(ErrorCode::KAFKA_STORAGE_ERROR)
+            }
+        }
+    }
+
+    async fn delete_before(&self, offset: i64) -> Answer {
+        const HIGH_WATERMARK: i64 = -1;
+        let to = if offset == HIGH_WATERMARK { self.high_watermark() } else { offset };
+        if to < 0 || to > self.high_watermark() {
+            return Answer::error(ErrorCode::OFFSET_OUT_OF_RANGE);
+        }
+        match self.log.delete_before(to).await {
+            Ok(()) => Answer::told(Told::Start(self.log.log_start_offset())),
+            Err(error) => {
+                notice!("{}-{}: records were not deleted: {error}", self.name, self.index);
+                Answer::error(ErrorCode::KAFKA_STORAGE_ERROR)
+            }
+        }
+    }
+}
+
+/// Kafka's answer to a producer.
+fn code_of(error: &AppendError) -> ErrorCode {
+    match error {
+        // Offline was reported when it happened; a full disk is a state, and retriable.
+        AppendError::Offline(_) | AppendError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
+        AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendError::Batch(error) => error.error_code(),
+        AppendError::ControlBatch => ErrorCode::INVALID_RECORD,
+        AppendError::Timestamp => ErrorCode::INVALID_TIMESTAMP,
+        AppendError::NotNext { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+        AppendError::Producer(refusal) => match refusal {
+            Refusal::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+            Refusal::StaleEpoch => ErrorCode::INVALID_PRODUCER_EPOCH,
+            Refusal::TransactionOpen => ErrorCode::INVALID_TXN_STATE,
+            Refusal::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+            Refusal::TooMany => ErrorCode::KAFKA_STORAGE_ERROR,
+        },
+    }
+}
+
+/// Settles, in order, what waits for offsets below `safe`.
+fn release(queue: &RefCell<VecDeque<Waiting>>, safe: i64) {
+    let mut queue = queue.borrow_mut();
+    while queue.front().is_some_and(|waiting| waiting.end <= safe) {
+        if let Some(waiting) = queue.pop_front() {
+            waiting.group.settle(waiting.index, waiting.result);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Making an image true on this core: opening, creating, renaming away and retuning partitions.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Shard;
+use super::partition::Partition;
+use super::placement::{PartitionPlace, TopicPlace};
+use crate::cluster::{ClusterImage, Topic};
+use crate::config::choice::TimestampType;
+use crate::config::topic::TopicConfig;
+use crate::log::{self, Log, LogSettings};
+use crate::model::{CoreId, PartitionId, topic_name};
+use crate::notice;
+use crate::rt;
+
+/// Logs that one core opens at a time.
+const OPENING_MAX: usize = 16;
+
+impl Shard {
+    /// Returns when every partition that the image gives to this core is open (or has been
+    /// reported as broken), and those that it takes away are gone. One image at a time.
+    pub async fn adopt(self: &Rc<Self>, image: Arc<ClusterImage>) {
+        while self.adopting.replace(true) {
+            self.adopted.wait().await;
+        }
+        let old = self.image();
+        if image.applied() >= old.applied() {
+            self.reconcile(&old, &image).await;
+        }
+        self.adopting.set(false);
+        self.adopted.raise();
+    }
+
+    async fn reconcile(self: &Rc<Self>, old: &ClusterImage, image: &Arc<ClusterImage>) {
+        let settings = Rc::new(image.settings(self.node(), self.fixed.clone()));
+        let retuned = *self.settings() != *settings;
+        self.set_settings(settings);
+        for topic in old.topics() {
+            if image.topic_by_id(topic.id).is_none() {
+                self.drop_topic(topic).await;
+            }
+        }
+        for topic in image.topics() {
+            let known = old.topic_by_id(topic.id);
+            if retuned || known.is_none_or(|known| !Arc::ptr_eq(known, topic)) {
+                self.place(topic).await;
+            }
+        }
+        *self.image.borrow_mut() = image.clone();
+    }
+
+    /// Brings one topic's view up to date and opens what is new of it here.
+    async fn place(self: &Rc<Self>, topic: &Arc<Topic>) {
+        let config = TopicConfig::resolve(&topic.configs, &self.settings());
+        let known = self.topic_by_id(topic.id);
+        let name: Rc<str> = match &known {
+            Some(known) => known.name.clone(),
+            None => Rc::from(&*topic.name),
+        };
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        let mut opening = Vec::new();
+        for (index, partition) in topic.partitions.iter().enumerate() {
+            let core = partition.core_on(self.node()).map(CoreId::index).unwrap_or(usize::MAX);
+            let epoch = partition.leader_epoch.0;
+            let here = known.as_ref().and_then(|known| known.partition(index as i32)?.here.clone());
+            if let Some(here) = &here {
+                here.set_epoch(epoch);
+                here.set_level(config.durability);
+                here.log().set_settings(log_settings(&config, self));
+            } else if core == self.core() {
+                let (shard, name, id) = (self.clone(), name.clone(), topic.id);
+                opening.push((index, async move {
+                    shard.open_partition(id, name, PartitionId(index as i32), epoch, &config).await
+                }));
+            }
+            partitions.push(PartitionPlace { core, epoch, here });
+        }
+        let mut running = std::collections::VecDeque::new();
+        let mut opening = opening.into_iter();
+        loop {
+            while running.len() < OPENING_MAX {
+                let Some((index, task)) = opening.next() else { break };
+                running.push_back((index, rt::spawn(task)));
+            }
+            let Some((index, task)) = running.pop_front() else { break };
+            partitions[index].here = task.await;
+        }
+        self.placement.borrow_mut().insert(TopicPlace {
+            id: topic.id,
+            internal: topic_name::is_internal(&name),
+            name,
+            deletes: config.cleanup_policy.delete || !config.cleanup_policy.compact,
+            insync_min: config.min_insync_replicas,
+            partitions,
+        });
+    }
+
+    fn partition_dir(&self, name: &str, index: PartitionId) -> PathBuf {
+        self.data_dir.join(format!("{name}-{index}"))
+    }
+
+    async fn open_partition(
+        self: Rc<Self>,
+        id: crate::model::TopicId,
+        name: Rc<str>,
+        index: PartitionId,
+        epoch: i32,
+        config: &TopicConfig,
+    ) -> Option<Rc<Partition>> {
+        let dir = self.partition_dir(&name, index);
+        let settings = log_settings(config, &self);
+        let checkpoint = self.checkpoints.borrow_mut().take(id, index);
+        match Log::open_or_create(&dir, id, settings, &self.logs, checkpoint).await {
+            Ok(log) => Some(Partition::new(
+                id,
+                name,
+                index,
+                epoch,
+                config.durability,
+                log,
+                self.progress.clone(),
+            )),
+            Err(error) => {
+                notice!("{name}-{index} is offline: {error}");
+                None
+            }
+        }
+    }
+
+    async fn drop_topic(self: &Rc<Self>, topic: &Topic) {
+        let place = self.placement.borrow_mut().remove(topic.id);
+        let here = place.iter().flat_map(|place| &place.partitions).filter_map(|p| p.here.clone());
+        for partition in here.collect::<Vec<_>>() {
+            partition.retire();
+            if let Err(error) = partition.log().delete().await {
+                notice!("{}-{} was not removed: {error}", partition.name, partition.index);
+            }
+        }
+    }
+
+    /// Flushes and closes every partition, then writes down that nothing needs to be scanned.
+    pub async fn close_partitions(self: &Rc<Self>) {
+        let mut closing = std::collections::VecDeque::new();
+        for partition in self.partitions() {
+            closing.push_back(rt::spawn(async move { partition.close().await }));
+            if closing.len() >= OPENING_MAX
+                && let Some(first) = closing.pop_front()
+            {
+                first.await;
+            }
+        }
+        for task in closing {
+            task.await;
+        }
+        self.write_checkpoint().await;
+    }
+}
+
+fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
+    let broker = shard.config();
+    LogSettings {
+        segment_bytes: config.segment_bytes as u64,
+        segment_ms: config.segment_ms,
+        segment_jitter_ms: config.segment_jitter_ms,
+        index_interval_bytes: config.index_interval_bytes as u64,
+        segment_index_bytes: config.segment_index_bytes as u64,
+        durability: config.durability,
+        timestamp_type: match config.message_timestamp_type {
+            TimestampType::CreateTime => log::TimestampType::CreateTime,
+            TimestampType::LogAppendTime => log::TimestampType::LogAppendTime,
+        },
+        timestamp_before_max_ms: config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms: config.message_timestamp_after_max_ms,
+        max_message_bytes: config.max_message_bytes as usize,
+        producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
+        file_delete_delay_ms: config.file_delete_delay_ms as u64,
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        ..LogSettings::default()
+    }
+}
