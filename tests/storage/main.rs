@@ -1,4 +1,7 @@
 //! The log engine on real disks and in the simulator.
 
 mod appends;
+mod outages;
+#[path = "../support/seeds.rs"]
+mod seeds;
 mod support;
