@@ -16,6 +16,7 @@ mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod fetch_session;
+mod find_coordinator;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod list_config_resources;
@@ -77,6 +78,7 @@ apis! {
     plain {
         list_offsets::ListOffsets,
         metadata::Metadata,
+        find_coordinator::FindCoordinator,
         api_versions::ApiVersions,
         create_topics::CreateTopics,
         delete_topics::DeleteTopics,

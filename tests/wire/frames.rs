@@ -223,7 +223,7 @@ macro_rules! for_all {
 for_all! {
     every_api_answers_and_refuses
     produce::Produce fetch::Fetch list_offsets::ListOffsets metadata::Metadata
-    api_versions::ApiVersions create_topics::CreateTopics delete_topics::DeleteTopics
+    find_coordinator::FindCoordinator api_versions::ApiVersions create_topics::CreateTopics delete_topics::DeleteTopics
     delete_records::DeleteRecords init_producer_id::InitProducerId
     offset_for_leader_epoch::OffsetForLeaderEpoch describe_configs::DescribeConfigs
     alter_configs::AlterConfigs describe_log_dirs::DescribeLogDirs

@@ -96,6 +96,7 @@ subjects! {
     fetch::Fetch: FetchRequest, FetchResponse;
     list_offsets::ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
     metadata::Metadata: MetadataRequest, MetadataResponse;
+    find_coordinator::FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
     api_versions::ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
     create_topics::CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
     delete_topics::DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;

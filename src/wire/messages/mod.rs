@@ -30,6 +30,7 @@ apis! {
     fetch::Fetch;
     list_offsets::ListOffsets;
     metadata::Metadata;
+    find_coordinator::FindCoordinator;
     api_versions::ApiVersions;
     create_topics::CreateTopics;
     delete_topics::DeleteTopics;
