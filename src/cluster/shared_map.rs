@@ -175,6 +175,7 @@ mod tests {
                     assert_eq!(map.get(&key), model.get(&key));
                     assert!(map.from(&key).eq(model.range(key..)), "seed {seed} from {key}");
                 }
+                assert!(map.chunks.iter().all(|chunk| chunk.len() <= CHUNK_LEN_MAX));
                 let crumbs = map.chunks.iter().filter(|chunk| chunk.len() < 16).count();
                 assert!(crumbs <= 2 + map.chunks.len() / 2, "seed {seed}: {crumbs} crumbs");
             }

@@ -113,10 +113,7 @@ properties! {
             Kind::Text { valid: |text| text.len() <= RACK_BYTES_MAX, expected: "at most 255 bytes" },
             Restart, Medium;
         /// Directories of the partitions. New partitions go where the fewest are.
-        "log.dirs" as log_dirs: Vec<String>,
-            Kind::Text { valid: |text| !text.is_empty() && Kind::ListOf(&[]).accepts(text),
-                expected: "directories separated by commas" }
-            => "data", Restart, High;
+        "log.dirs" as log_dirs: Vec<String>, Kind::ListOf(&[]) => "data", Restart, High;
         /// Address and base port: lane l listens on the port plus l. With port 0 the system
         /// chooses. The first lane's port is the one to give to clients.
         "ringmain.listen" as listen: Listen,
@@ -273,7 +270,13 @@ impl BrokerConfig {
                 self.memory_per_core_bytes
             )));
         }
-        Ok(())
+        let dirs = &self.log_dirs;
+        let twice = (1..dirs.len()).find(|&at| dirs[..at].contains(&dirs[at]));
+        match twice {
+            Some(at) => Err(Invalid::Together(format!("log.dirs names {} twice", dirs[at]))),
+            None if dirs.is_empty() => Err(Invalid::Together("log.dirs names no directory".into())),
+            None => Ok(()),
+        }
     }
 
     /// The host name that clients are told.

@@ -201,6 +201,8 @@ mod tests {
             "socket.request.max.bytes (104857600) is more than the requests in flight of a core \
              may hold: 50 percent of ringmain.memory.per.core.bytes (104857600)",
         );
+        check(None, &["log.dirs=a,b, a"], "log.dirs names a twice");
+        check(None, &["log.dirs="], "log.dirs names no directory");
         check(
             None,
             &["log.cleaner.min.compaction.lag.ms=2", "log.cleaner.max.compaction.lag.ms=1"],

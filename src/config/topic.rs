@@ -62,6 +62,10 @@ properties! {
         /// the log is dirty.
         "max.compaction.lag.ms" as max_compaction_lag_ms: i64, Kind::long_from(1)
             => "9223372036854775807", Online, Medium, from ["log.cleaner.max.compaction.lag.ms"];
+        /// Bytes to which a batch may grow where the broker has to decompress it, which it does only
+        /// for a compression.type of its own; 67108864 at most, whatever is set here.
+        "max.decompressed.message.bytes" as max_decompressed_message_bytes: i32, Kind::int_from(1)
+            => "2147483639", Online, Medium, from ["max.decompressed.message.bytes"];
         /// Bytes of the largest record batch that is accepted, as it travels, compressed or not.
         "max.message.bytes" as max_message_bytes: i32, Kind::int(0, BATCH_BYTES_MAX as i32)
             => "1048588", Online, Medium, from ["message.max.bytes"];
@@ -90,8 +94,8 @@ properties! {
         /// Whether a new segment's file is given all its blocks at once.
         "preallocate" as preallocate: bool, Kind::Bool
             => "false", Online, Medium, from ["log.preallocate"];
-        /// Bytes of a partition beyond which its oldest segments are deleted; -1 is no limit.
-        "retention.bytes" as retention_bytes: i64, Kind::long_from(-1)
+        /// Bytes of a partition beyond which its oldest segments are deleted; below 0 is no limit.
+        "retention.bytes" as retention_bytes: i64, Kind::long_from(i64::MIN)
             => "-1", Online, Medium, from ["log.retention.bytes"];
         /// Milliseconds after which a segment is deleted; -1 is never.
         "retention.ms" as retention_ms: i64, Kind::long_from(-1)
@@ -118,6 +122,9 @@ properties! {
             => "false", Online, Medium, from ["unclean.leader.election.enable"];
     }
     accepted {
+        /// Whether share groups may write what they give up to this topic. Accepted for Kafka's
+        /// tools; has no effect yet.
+        "errors.deadletterqueue.group.enable": Kind::Bool => "false", Online, Medium;
         /// Replicas whose replication is throttled on the leader's side. Accepted for Kafka's
         /// tools; has no effect yet.
         "leader.replication.throttled.replicas": Kind::ListOf(&[]) => "", Online, Medium;

@@ -196,6 +196,22 @@ fn topics_of_one_request_see_one_another() {
 }
 
 #[test]
+fn a_refused_topic_weighs_nothing() {
+    let mut wrong = NewTopic::named("wrong");
+    wrong.assignments = vec![(0, vec![BrokerId(1000)]), (1, vec![BrokerId(7)])];
+    let mut right = NewTopic::named("right");
+    // The first lane's two cores, and then one of them again.
+    right.assignments = (0..2).map(|at| (at, vec![BrokerId(1000)])).collect();
+    let results = create(&one_host(), &[wrong, right]);
+    assert!(results[0].is_err());
+    let Command::CreateTopic { partitions, .. } = &results[1].as_ref().expect("good").command
+    else {
+        panic!("a topic is created by CreateTopic");
+    };
+    assert_ne!(partitions[0][0].core, partitions[1][0].core);
+}
+
+#[test]
 fn two_hosts_can_hold_two_replicas() {
     let mut image = one_host();
     register(&mut image, 2);
