@@ -91,6 +91,7 @@ pub async fn run_core(
         .into_iter()
         .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
         .collect();
+    let _housekeeping = rt::spawn_background(shard.clone().keep_house());
     match control {
         Some(control) => lead(&shard, &plan, control, tell).await,
         None => follow(&shard, &plan).await,

@@ -21,7 +21,7 @@ mod value;
 pub use broker::BrokerConfig;
 pub use invalid::Invalid;
 pub use property::{Effect, Fallback, Importance, Kind, Property, Range};
-pub use settings::BrokerSettings;
+pub use settings::{BrokerSettings, Source};
 pub use table::Table;
 pub use topic::TopicConfig;
 

@@ -24,15 +24,16 @@ pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
         return cx.reply::<ApiVersions>(&refused);
     }
     let image = cx.shard().image();
-    let other_cluster =
-        request.cluster_id.is_some_and(|expected| expected != image.cluster_id().to_string());
-    let other_node = request.node_id >= 0 && request.node_id != cx.broker_id().0;
+    // Both are given or neither is.
+    let elsewhere = request.cluster_id.is_some_and(|expected| {
+        expected != image.cluster_id().to_string() || request.node_id != cx.broker_id().0
+    });
     let mut response = ApiVersionsResponse {
         api_keys: api_keys(),
         finalized_features_epoch: image.applied() as i64,
         ..Default::default()
     };
-    if other_cluster || other_node {
+    if elsewhere {
         response.error_code = ErrorCode::REBOOTSTRAP_REQUIRED;
     }
     for (name, min_version, max_version, level) in FEATURES {

@@ -3,7 +3,9 @@
 
 use super::Cx;
 use super::reply::Reply;
+use crate::cluster::Lane;
 use crate::cluster::controller::{Refusal, Resource};
+use crate::config::Source;
 use crate::config::describe::Described;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::BrokerId;
@@ -78,7 +80,11 @@ fn describe(cx: &Cx<'_>, request: &DescribeConfigsResource<'_>) -> Result<Vec<De
         },
         Resource::AllBrokers => settings.describe_cluster(),
         Resource::Broker(id) => match image.broker(id) {
-            Some((node, _)) if node.id == cx.shard().node() => settings.describe_broker(),
+            Some((node, lane)) if node.id == cx.shard().node() => {
+                let mut described = settings.describe_broker();
+                described.extend(listeners(lane));
+                described
+            }
             _ => {
                 let message = format!("there is no broker {id} here");
                 return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
@@ -89,6 +95,23 @@ fn describe(cx: &Cx<'_>, request: &DescribeConfigsResource<'_>) -> Result<Vec<De
         described.retain(|one| keys.contains(&one.name));
     }
     Ok(described)
+}
+
+/// A lane's addresses under Kafka's names: tools look for them. Set by `ringmain.listen` and
+/// `ringmain.advertised.host`, never by themselves.
+fn listeners(lane: &Lane) -> impl Iterator<Item = Described> {
+    const STRING: i8 = 2;
+    let value = format!("PLAINTEXT://{}:{}", lane.host, lane.port);
+    ["advertised.listeners", "listeners"].into_iter().map(move |name| Described {
+        name,
+        value: Some(value.clone()),
+        source: Source::StaticBroker,
+        type_code: STRING,
+        read_only: true,
+        synonyms: Vec::new(),
+        documentation: "Where clients reach this lane; from ringmain.listen and \
+                        ringmain.advertised.host.",
+    })
 }
 
 fn line<'a>(

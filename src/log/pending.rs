@@ -71,6 +71,7 @@ impl Log {
     pub async fn delete(&self) -> Result<(), Error> {
         Ok(())
     }
+    pub fn expire_producers(&self, _now: i64) {}
     pub fn batch_bytes_max(&self) -> usize {
         self.settings().max_message_bytes
     }

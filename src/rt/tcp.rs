@@ -107,6 +107,15 @@ impl Stream {
         }
     }
 
+    /// Receives no more: a pending receive yields 0. What is still to be sent is sent. (In the
+    /// simulator it ends both directions.)
+    pub fn shutdown_receive(&self) {
+        match self {
+            Stream::Real(stream) => stream.shutdown_receive(),
+            Stream::Sim(stream) => stream.shutdown(),
+        }
+    }
+
     /// Ends both directions; a pending receive or send returns.
     pub fn shutdown(&self) {
         match self {

@@ -79,6 +79,11 @@ impl Connection {
         !self.replies.is_empty()
     }
 
+    /// Takes no more requests; the answers that are owed still leave.
+    pub fn finish(&self) {
+        self.stream.shutdown_receive();
+    }
+
     pub fn close(&self) {
         if !self.closed.replace(true) {
             self.stream.shutdown();

@@ -13,11 +13,14 @@ use crate::handlers::Desk;
 use crate::notice;
 use crate::rt::{self, Listener, Task};
 
+/// How long a stopping broker waits for answers that are owed.
+const FINISH_WAIT: Duration = Duration::from_secs(1);
+
 /// The open connections of a core.
 pub struct Front {
     connections: Rc<RefCell<Slab<Rc<Connection>>>>,
-    accepting: Task<()>,
-    reaping: Task<()>,
+    /// Accepting and reaping; gone when the listener closes.
+    tasks: Vec<Task<()>>,
     gone: Rc<Signal>,
     pub address: SocketAddr,
 }
@@ -73,22 +76,33 @@ impl Front {
                 }
             })
         };
-        Ok(Front { connections, accepting, reaping, gone, address })
+        Ok(Front { connections, tasks: vec![accepting, reaping], gone, address })
     }
 
     pub fn connections(&self) -> usize {
         self.connections.borrow().len()
     }
 
-    /// Stops accepting, ends every connection and waits until all are gone.
-    pub async fn close(self) {
-        drop(self.accepting);
-        drop(self.reaping);
+    /// Stops accepting, lets every connection have the answers it is owed, and waits until all are
+    /// gone. Who is owed one that does not come (a long poll) is cut off after a while.
+    pub async fn close(mut self) {
+        self.tasks.clear();
+        self.each(Connection::finish);
+        if rt::timeout(FINISH_WAIT, self.all_gone()).await.is_none() {
+            self.each(Connection::close);
+            self.all_gone().await;
+        }
+    }
+
+    fn each(&self, act: impl Fn(&Connection)) {
         let open: Vec<_> =
             self.connections.borrow().iter().map(|(_, connection)| connection.clone()).collect();
         for connection in open {
-            connection.close();
+            act(&connection);
         }
+    }
+
+    async fn all_gone(&self) {
         while !self.connections.borrow().is_empty() {
             self.gone.wait().await;
         }

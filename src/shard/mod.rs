@@ -7,6 +7,7 @@ pub mod append_group;
 mod calls;
 pub mod checkpoints;
 pub mod foreign;
+mod housekeeping;
 pub mod message;
 pub mod metadata;
 pub mod partition;

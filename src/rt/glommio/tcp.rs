@@ -214,6 +214,11 @@ impl Stream {
         Ok(())
     }
 
+    pub fn shutdown_receive(&self) {
+        // ENOTCONN: the peer was faster.
+        let _ = net::shutdown(&self.0.fd, net::Shutdown::Read);
+    }
+
     pub fn shutdown(&self) {
         // ENOTCONN: the peer was faster.
         let _ = net::shutdown(&self.0.fd, net::Shutdown::Both);

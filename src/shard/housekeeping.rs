@@ -1,0 +1,42 @@
+//! What a core does now and then: writes its checkpoint when logs got safer, and forgets producers
+//! that were silent for long. In the small share; a core without news only looks.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Shard;
+use crate::rt;
+
+/// Between two looks. A crash costs a scan of what was written since the last checkpoint.
+const PERIOD: Duration = Duration::from_secs(20);
+/// Looks between two expiries of producers (Kafka: producer.id.expiration.check.interval.ms).
+const EXPIRE_EVERY: u32 = 30;
+
+impl Shard {
+    pub async fn keep_house(self: Rc<Self>) {
+        let mut written = self.synced_total();
+        let mut look = 0u32;
+        loop {
+            rt::sleep(PERIOD).await;
+            let synced = self.synced_total();
+            if synced != written {
+                self.write_checkpoint().await;
+                written = synced;
+            }
+            look = look.wrapping_add(1);
+            if look.is_multiple_of(EXPIRE_EVERY) {
+                let now_ms = rt::unix_ms();
+                for partition in self.partitions() {
+                    partition.log().expire_producers(now_ms);
+                    rt::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Grows with every record that becomes safe on this core.
+    fn synced_total(&self) -> i64 {
+        let partitions = self.partitions();
+        partitions.iter().map(|p| p.log().progress().synced_offset).fold(0, i64::wrapping_add)
+    }
+}
