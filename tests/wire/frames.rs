@@ -12,6 +12,7 @@ use ringmain::wire::value::Records;
 use ringmain::wire::{Api, Message, Reader, What, Writer};
 
 use crate::debug_text::{self, Node};
+use crate::subject::with_every_api;
 use crate::tree::{Encoder, Maker, Style};
 
 #[test]
@@ -207,27 +208,14 @@ fn check_refusal<A: for<'a> Refuse<'a>>(prng: &mut Prng) {
     }
 }
 
-macro_rules! for_all {
-    ($call:ident $($file:ident::$api:ident)*) => {
-        #[test]
-        fn $call() {
-            let covered = [$(<$file::$api as Api>::KEY),*];
-            assert!(covered.iter().eq(APIS.iter().map(|api| &api.key)), "an API is not tested");
+#[test]
+fn every_api_answers_and_refuses() {
+    let mut prng = Prng::new(crate::seed());
+    macro_rules! check {
+        ($($file:ident::$api:ident: $_request:ident, $_response:ident;)*) => {
             $(check_response_frame::<$file::$api>();)*
-            let mut prng = Prng::new(crate::seed());
             $(check_refusal::<$file::$api>(&mut prng);)*
-        }
-    };
-}
-
-for_all! {
-    every_api_answers_and_refuses
-    produce::Produce fetch::Fetch list_offsets::ListOffsets metadata::Metadata
-    find_coordinator::FindCoordinator api_versions::ApiVersions create_topics::CreateTopics delete_topics::DeleteTopics
-    delete_records::DeleteRecords init_producer_id::InitProducerId
-    offset_for_leader_epoch::OffsetForLeaderEpoch describe_configs::DescribeConfigs
-    alter_configs::AlterConfigs describe_log_dirs::DescribeLogDirs
-    create_partitions::CreatePartitions incremental_alter_configs::IncrementalAlterConfigs
-    describe_cluster::DescribeCluster list_config_resources::ListConfigResources
-    describe_topic_partitions::DescribeTopicPartitions
+        };
+    }
+    with_every_api!(check);
 }

@@ -5,6 +5,7 @@ mod against_oracle;
 mod allocation;
 mod batches;
 mod debug_text;
+mod dump;
 mod frames;
 mod golden;
 mod hostile;

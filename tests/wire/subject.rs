@@ -75,6 +75,38 @@ fn see_by_oracle<M: Encodable + Decodable + Debug>(
     Ok(Seen { text: format!("{message:?}"), bytes: out.to_vec(), left: rest.len() })
 }
 
+/// Calls a macro with every API and its messages in the oracle: the one list that the tests have.
+macro_rules! with_every_api {
+    ($call:ident) => {
+        $call! {
+            produce::Produce: ProduceRequest, ProduceResponse;
+            fetch::Fetch: FetchRequest, FetchResponse;
+            list_offsets::ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
+            metadata::Metadata: MetadataRequest, MetadataResponse;
+            find_coordinator::FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
+            api_versions::ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
+            create_topics::CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
+            delete_topics::DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
+            delete_records::DeleteRecords: DeleteRecordsRequest, DeleteRecordsResponse;
+            init_producer_id::InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
+            offset_for_leader_epoch::OffsetForLeaderEpoch:
+                OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+            describe_configs::DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
+            alter_configs::AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
+            describe_log_dirs::DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
+            create_partitions::CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
+            incremental_alter_configs::IncrementalAlterConfigs:
+                IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+            describe_cluster::DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
+            list_config_resources::ListConfigResources:
+                ListConfigResourcesRequest, ListConfigResourcesResponse;
+            describe_topic_partitions::DescribeTopicPartitions:
+                DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
+        }
+    };
+}
+pub(crate) use with_every_api;
+
 macro_rules! subjects {
     ($($file:ident::$api:ident: $request:ident, $response:ident;)*) => {
         /// Requests and responses of every API, in the order of their keys.
@@ -87,35 +119,10 @@ macro_rules! subjects {
             assert!(covered.iter().eq(APIS.iter().map(|api| &api.key)), "an API is not tested");
             subjects
         }
-
     };
 }
 
-subjects! {
-    produce::Produce: ProduceRequest, ProduceResponse;
-    fetch::Fetch: FetchRequest, FetchResponse;
-    list_offsets::ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
-    metadata::Metadata: MetadataRequest, MetadataResponse;
-    find_coordinator::FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
-    api_versions::ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
-    create_topics::CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
-    delete_topics::DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
-    delete_records::DeleteRecords: DeleteRecordsRequest, DeleteRecordsResponse;
-    init_producer_id::InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
-    offset_for_leader_epoch::OffsetForLeaderEpoch:
-        OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
-    describe_configs::DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
-    alter_configs::AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
-    describe_log_dirs::DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
-    create_partitions::CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
-    incremental_alter_configs::IncrementalAlterConfigs:
-        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
-    describe_cluster::DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
-    list_config_resources::ListConfigResources:
-        ListConfigResourcesRequest, ListConfigResourcesResponse;
-    describe_topic_partitions::DescribeTopicPartitions:
-        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
-}
+with_every_api!(subjects);
 
 impl Subject {
     /// The versions that both sides speak.

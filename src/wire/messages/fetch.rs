@@ -118,6 +118,7 @@ impl<'a> Refuse<'a> for Fetch {
             partition_index: partition.partition,
             error_code: error,
             high_watermark: -1,
+            aborted_transactions: Some(Vec::new()),
             records: Records::Bytes(&[]),
             ..Default::default()
         };
