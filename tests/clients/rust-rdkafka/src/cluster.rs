@@ -90,9 +90,10 @@ impl Cluster {
         name
     }
 
+    /// Idempotent unless told otherwise: a retry while a topic comes into being would change the order.
     pub fn producer(&self, settings: &[(&str, &str)]) -> TestProducer {
-        let context = Deliveries::default();
-        self.config(settings).create_with_context(context).expect("a producer")
+        let settings = [&[("enable.idempotence", "true")], settings].concat();
+        self.config(&settings).create_with_context(Deliveries::default()).expect("a producer")
     }
 
     /// A consumer of partitions 0..partitions from `offset` on. It checks every batch's CRC and neither
