@@ -24,7 +24,16 @@ class Cluster:
         name = self.name(name)
         config = {key.replace("_", "."): value for key, value in settings.items()}
         done(self.admin.create_topics([NewTopic(name, partitions, 1, config=config)]))
+        # Kafka answers before every partition can be written.
+        for partition in range(partitions):
+            eventually(lambda: self.has_leader(TopicPartition(name, partition)), f"a leader of {name}-{partition}")
         return name
+
+    def has_leader(self, partition):
+        try:
+            return self.consumer().get_watermark_offsets(partition, PATIENCE) is not None
+        except KafkaException:
+            return False
 
     def producer(self, **settings):
         """Idempotent unless told otherwise: a retry while a topic comes into being would change the order."""

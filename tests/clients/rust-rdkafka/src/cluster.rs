@@ -87,6 +87,14 @@ impl Cluster {
         topic.config = settings.to_vec();
         let results = block_on(self.admin().create_topics([&topic], &options()));
         assert_eq!(results.expect("an answer to CreateTopics"), [Ok(name.clone())]);
+        // Kafka answers before every partition can be written.
+        let consumer: BaseConsumer = self.config(&[]).create().expect("a consumer");
+        let until = Instant::now() + PATIENCE;
+        for partition in 0..partitions {
+            while consumer.fetch_watermarks(&name, partition, PATIENCE).is_err() {
+                assert!(Instant::now() < until, "{name}-{partition} has no leader");
+            }
+        }
         name
     }
 

@@ -1,0 +1,37 @@
+package clients;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** Runs the tests, prints a line for each, exits non-zero when one failed: {@code Run VERSION all|smoke}. */
+public final class Run {
+    public interface Body {
+        void run(Cluster cluster) throws Exception;
+    }
+
+    public record Test(String name, Body body) {}
+
+    public static void main(String[] arguments) {
+        String version = arguments[0];
+        List<Test> tests = new ArrayList<>(SmokeTests.ALL);
+        if (arguments[1].equals("all")) {
+            tests.addAll(ProduceTests.ALL);
+            tests.addAll(ConsumeTests.ALL);
+            tests.addAll(AdminTests.ALL);
+        }
+        boolean failed = false;
+        for (Test test : tests) {
+            String name = version + "-" + test.name();
+            System.err.println("--- " + name);
+            try (Cluster cluster = new Cluster(name)) {
+                test.body().run(cluster);
+                System.out.println("ok " + name);
+            } catch (Throwable failure) {
+                failed = true;
+                failure.printStackTrace();
+                System.out.println("FAIL " + name + ": " + failure.toString().replace('\n', ' '));
+            }
+        }
+        System.exit(failed ? 1 : 0);
+    }
+}
