@@ -140,18 +140,23 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
         lanes: plan.lanes.advertised(plan.config.advertised_host()),
     };
     let image = metadata.image();
+    let unreadable = |error| format!("{} cannot be read: {error}", plan.data_dir.display());
+    if image.is_formatted() {
+        // Before any core opens what it is given.
+        foreign::set_strays_aside(&image, &plan.data_dir).await.map_err(unreadable)?;
+    }
     let started = metadata.with_random(|random| controller::start_node(&image, itself, random));
-    // Known to the other cores only through this: an image in which they have partitions.
     if started.is_empty() {
-        metadata.tell(shard, image).await;
+        metadata.tell(shard, image.clone()).await;
     } else {
         decide(shard, &metadata, started).await?;
     }
-    let found = foreign::topics(&metadata.image(), node, &plan.data_dir)
-        .await
-        .map_err(|error| format!("{} cannot be read: {error}", plan.data_dir.display()))?;
-    if !found.is_empty() {
-        decide(shard, &metadata, found).await?;
+    if !image.is_formatted() {
+        let found = foreign::topics(&metadata.image(), node, &plan.data_dir).await;
+        let found = found.map_err(unreadable)?;
+        if !found.is_empty() {
+            decide(shard, &metadata, found).await?;
+        }
     }
     // From now on a crash is a crash: no file may say that its core closed in order.
     let noted: Vec<_> = others(shard).map(|core| shard.call(core, Request::Note)).collect();

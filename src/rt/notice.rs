@@ -14,6 +14,32 @@ pub fn write_notice(message: fmt::Arguments<'_>) {
         return;
     }
     let ms = super::glommio::clock::unix_ms();
+    let Some(suppressed) = admit(ms / 1000) else { return };
+    if suppressed > 0 {
+        print(ms, format_args!("({suppressed} notices of this core were left out)"));
+    }
+    print(ms, message);
+}
+
+/// Notices one thread prints in a second; an enemy must not fill the disk with them.
+const PER_SECOND_MAX: u64 = 50;
+
+/// Whether another notice may be printed in this second, and how many were not before it.
+fn admit(second: i64) -> Option<u64> {
+    use std::cell::Cell;
+    thread_local! {
+        static COUNTED: Cell<(i64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let (last, count) = COUNTED.get();
+    if last != second {
+        COUNTED.set((second, 1));
+        return Some(count.saturating_sub(PER_SECOND_MAX));
+    }
+    COUNTED.set((second, count + 1));
+    (count < PER_SECOND_MAX).then_some(0)
+}
+
+fn print(ms: i64, message: fmt::Arguments<'_>) {
     let (days, rest) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
     let (year, month, day) = civil(days);
     let (hours, minutes) = (rest / 3_600_000, rest / 60_000 % 60);
@@ -41,7 +67,17 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::{PER_SECOND_MAX, admit, civil};
+
+    #[test]
+    fn notices_are_bounded_and_counted() {
+        assert_eq!(admit(1), Some(0));
+        for _ in 1..PER_SECOND_MAX {
+            assert_eq!(admit(1), Some(0));
+        }
+        assert_eq!((admit(1), admit(1)), (None, None));
+        assert_eq!(admit(2), Some(2));
+    }
 
     #[test]
     fn days_become_dates() {

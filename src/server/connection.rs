@@ -179,12 +179,10 @@ impl Connection {
             self.last_active.set(rt::now());
             if buf.spare() == 0 && buf.capacity() < BUSY_BYTES {
                 buf.reserve(BUSY_BYTES - buf.len());
-            } else if received < QUIET_BYTES / 4 && buf.capacity() > QUIET_BYTES {
-                if buf.len() <= QUIET_BYTES / 4 {
-                    let mut small = Buf::with_capacity(QUIET_BYTES);
-                    small.extend_from_slice(&buf);
-                    buf = small;
-                }
+            } else if buf.capacity() > QUIET_BYTES && buf.len().max(received) < QUIET_BYTES / 4 {
+                let mut small = Buf::with_capacity(QUIET_BYTES);
+                small.extend_from_slice(&buf);
+                buf = small;
             }
         }
     }

@@ -1,6 +1,9 @@
-//! Topics that lie in the data directory and that the metadata does not know: partitions that
-//! somebody moved in, from a Kafka broker's `log.dirs` for instance. They are taken over under the
-//! id that their `partition.metadata` names.
+//! Partitions in the data directory that the metadata does not know.
+//!
+//! At the very first start on a directory they are somebody's data, a Kafka broker's `log.dirs` for
+//! instance: their topics are taken over under the id that `partition.metadata` names. At a later
+//! start they are strays: what a deletion left that a crash cut short, or a topic that was moved in
+//! under a running cluster. They are set aside, as Kafka does, and never deleted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +17,9 @@ use crate::log::{names, partition_metadata};
 use crate::model::{NodeId, PartitionId, TopicId, topic_name};
 use crate::notice;
 use crate::rt::file;
+
+/// Behind the name of a directory that was set aside (Kafka: LogManager's stray directories).
+const STRAY: &str = "-stray";
 
 /// Kafka's own log of its metadata, which lies beside the partitions.
 const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
@@ -69,6 +75,33 @@ pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Resul
     }
     assert!(commands.is_empty() || image.node(node).is_some(), "the host is registered first");
     Ok(commands)
+}
+
+/// Renames what belongs to no topic of the image.
+pub async fn set_strays_aside(image: &ClusterImage, dir: &Path) -> io::Result<()> {
+    for entry in file::list_dir(dir).await? {
+        let Some((name, partition)) = partition_of(&entry.name).filter(|_| entry.is_dir) else {
+            continue;
+        };
+        let path = dir.join(&entry.name);
+        let metadata = path.join(names::PARTITION_METADATA);
+        if name == KAFKA_METADATA_TOPIC || !file::exists(&metadata).await? {
+            continue;
+        }
+        let text = file::read_whole(&metadata).await?;
+        let id = std::str::from_utf8(&text).ok().and_then(partition_metadata::decode);
+        let Some(id) = id else { continue };
+        let known = image.topic_by_id(id).is_some_and(|topic| {
+            *topic.name == *name && topic.partition(PartitionId(partition)).is_some()
+        });
+        if !known {
+            let aside = dir.join(format!("{}.{id}{STRAY}", entry.name));
+            notice!("{} belongs to no topic: set aside as {}", path.display(), aside.display());
+            file::rename(&path, &aside).await?;
+            file::sync_dir(dir).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The topic and the number in a partition directory's name.
