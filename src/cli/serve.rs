@@ -161,28 +161,23 @@ fn check_host(cores: usize) -> Result<(), String> {
         return Err(reason);
     }
     let memlock = rustix::process::getrlimit(rustix::process::Resource::Memlock);
-    let needed = cores as u64 * rt::glommio::LOCKED_BYTES_PER_CORE;
-    if memlock.current.is_some_and(|limit| limit < needed) && !may_lock() {
+    if memlock.current.is_some_and(|limit| limit < locked_bytes(cores)) {
         return Err(memory_advice(cores));
     }
     Ok(())
 }
 
+fn locked_bytes(cores: usize) -> u64 {
+    let registered = cores as u64 * rt::glommio::LOCKED_BYTES_PER_CORE;
+    registered.max(rt::glommio::LOCKED_BYTES_MIN)
+}
+
 fn memory_advice(cores: usize) -> String {
-    let kib = cores as u64 * rt::glommio::LOCKED_BYTES_PER_CORE / 1024;
+    let kib = locked_bytes(cores) / 1024;
     format!(
         "too little memory may be locked: {kib} KiB are needed for {cores} cores \
          (ulimit -l {kib}, or LimitMEMLOCK= in the systemd unit)"
     )
-}
-
-/// CAP_IPC_LOCK lifts the limit on locked memory.
-fn may_lock() -> bool {
-    const CAP_IPC_LOCK: u32 = 14;
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-    effective.is_some_and(|bits| bits >> CAP_IPC_LOCK & 1 == 1)
 }
 
 fn resolve(host: &str) -> Result<IpAddr, String> {
@@ -287,22 +282,25 @@ fn start(
             let _ = control.try_send(message);
         }
     });
-    let outcome = match happened.recv() {
+    let failed = match happened.recv() {
         Ok(Event::Ready(addresses)) => {
             ready(&plan, &addresses);
-            Ok(())
+            None
         }
-        Ok(Event::Failed(reason)) => Err(reason),
-        Err(_) => Err("a core ended before the broker was ready".to_owned()),
+        Ok(Event::Failed(reason)) => Some(reason),
+        // The cores have ended; their own words follow.
+        Err(_) => None,
     };
     let results = cores.join();
     watching.close();
     // The watcher only ends; it has nothing to say.
     let _ = watcher.join();
-    outcome?;
+    if let Some(reason) = failed {
+        return Err(reason);
+    }
     let mut total = crate::shard::message::CoreCounters::default();
     for result in results {
-        total += result.map_err(|error| format!("a core ended: {error}"))?;
+        total += result.map_err(|error| format!("a core could not run: {error}"))?;
     }
     println!("stopped in order: {total}");
     Ok(())

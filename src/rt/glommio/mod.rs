@@ -83,7 +83,9 @@ impl Layout {
     }
 }
 
-/// Memory of one core that the kernel may count as locked: the runtime's registered buffers.
+/// RLIMIT_MEMLOCK that the runtime insists on, whoever runs it, in bytes.
+pub const LOCKED_BYTES_MIN: u64 = 512 << 10;
+/// Memory of one core that the kernel counts as locked: the runtime's registered buffers.
 pub const LOCKED_BYTES_PER_CORE: u64 = IO_MEMORY_BYTES as u64;
 const IO_MEMORY_BYTES: usize = 64 << 10;
 
