@@ -83,6 +83,9 @@ fn describe<'a>(
             leader_epoch: partition.leader_epoch.0,
             replica_nodes: image.replica_brokers(partition).into_iter().map(|b| b.0).collect(),
             isr_nodes: image.isr_brokers(partition).into_iter().map(|b| b.0).collect(),
+            // Null would mean "not known", which Java's admin client does not expect.
+            eligible_leader_replicas: Some(Vec::new()),
+            last_known_elr: Some(Vec::new()),
             ..Default::default()
         }
     });
