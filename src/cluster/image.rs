@@ -154,6 +154,11 @@ impl ClusterImage {
         self.topics.partitions()
     }
 
+    /// Replicas that a core of a host owns.
+    pub fn load(&self, node: NodeId, core: CoreId) -> usize {
+        self.topics.load(node, core)
+    }
+
     /// Bytes of what all topics and brokers set, which the controller bounds.
     pub fn config_bytes(&self) -> usize {
         let nodes: usize = self.node_configs.values().map(bytes_of).sum();

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClusterImage, Command, Replica};
+use super::{ClusterImage, Command, Node, Replica};
 use crate::base::prng::Prng;
 use crate::model::{CoreId, NodeId, PartitionId, TopicId};
 
@@ -16,21 +16,12 @@ pub struct Loads(BTreeMap<NodeId, Vec<usize>>);
 
 impl Loads {
     pub fn of(image: &ClusterImage) -> Loads {
-        let nodes = image.nodes().map(|node| (node.id, vec![0; usize::from(node.cores)]));
-        let mut loads = Loads(nodes.collect());
-        loads.count(image);
-        loads
+        let cores = |node: &Node| (node.id, Loads::of_cores(image, node.id, node.cores));
+        Loads(image.nodes().map(cores).collect())
     }
 
-    fn count(&mut self, image: &ClusterImage) {
-        for partition in image.topics().flat_map(|topic| &topic.partitions) {
-            for replica in &partition.replicas {
-                let cores = self.0.get_mut(&replica.node);
-                if let Some(load) = cores.and_then(|cores| cores.get_mut(replica.core.index())) {
-                    *load += 1;
-                }
-            }
-        }
+    fn of_cores(image: &ClusterImage, node: NodeId, cores: u16) -> Vec<usize> {
+        (0..cores).map(|core| image.load(node, CoreId(core))).collect()
     }
 
     pub fn nodes(&self) -> usize {
@@ -88,8 +79,7 @@ pub(super) fn turn(id: TopicId, partition: PartitionId) -> u64 {
 
 /// What has to be placed anew on a host which comes up with this many cores.
 pub fn plan(image: &ClusterImage, node: NodeId, cores: u16) -> Vec<Command> {
-    let mut loads = Loads(BTreeMap::from([(node, vec![0; usize::from(cores)])]));
-    loads.count(image);
+    let mut loads = Loads(BTreeMap::from([(node, Loads::of_cores(image, node, cores))]));
     let mut commands = Vec::new();
     for topic in image.topics() {
         for (number, partition) in (0..).map(PartitionId).zip(&topic.partitions) {
@@ -117,7 +107,7 @@ pub fn plan(image: &ClusterImage, node: NodeId, cores: u16) -> Vec<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Lanes, Node};
+    use crate::cluster::Lanes;
     use crate::config::Overrides;
     use crate::config::broker::LaneCount;
     use crate::model::LeaderEpoch;

@@ -120,6 +120,12 @@ fn check(image: &ClusterImage) {
             assert_eq!(partition.isr.len(), partition.replicas.len());
         }
     }
+    for (node, core) in (0..3).flat_map(|node| (0..8).map(move |core| (NodeId(node), CoreId(core))))
+    {
+        let partitions = image.topics().flat_map(|topic| &topic.partitions);
+        let owned = partitions.filter(|partition| partition.core_on(node) == Some(core));
+        assert_eq!(image.load(node, core), owned.count());
+    }
     for (node, lane) in image.brokers() {
         assert_eq!(image.broker(lane.broker), Some((node, lane)));
     }

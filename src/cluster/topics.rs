@@ -1,10 +1,11 @@
-//! The topics of an image by name, by id, and by what their names collide in.
+//! The topics of an image by name, by id, and by what their names collide in; and what they weigh.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Topic;
 use super::shared_map::SharedMap;
-use crate::model::{TopicId, topic_name};
+use crate::model::{CoreId, NodeId, TopicId, topic_name};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Topics {
@@ -14,6 +15,8 @@ pub(super) struct Topics {
     collisions: SharedMap<(Arc<str>, Arc<str>), ()>,
     partitions: usize,
     config_bytes: usize,
+    /// Replicas that each core of each host owns; cores without any are not there.
+    loads: Arc<BTreeMap<(NodeId, CoreId), usize>>,
 }
 
 impl Topics {
@@ -29,6 +32,11 @@ impl Topics {
     /// Bytes of what all topics set.
     pub fn config_bytes(&self) -> usize {
         self.config_bytes
+    }
+
+    /// Replicas that a core of a host owns.
+    pub fn load(&self, node: NodeId, core: CoreId) -> usize {
+        self.loads.get(&(node, core)).copied().unwrap_or(0)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Topic>> {
@@ -95,11 +103,23 @@ impl Topics {
     fn weigh(&mut self, topic: &Topic) {
         self.partitions += topic.partitions.len();
         self.config_bytes += super::image::bytes_of(&topic.configs);
+        let loads = Arc::make_mut(&mut self.loads);
+        for replica in topic.partitions.iter().flat_map(|partition| &partition.replicas) {
+            *loads.entry((replica.node, replica.core)).or_default() += 1;
+        }
     }
 
     fn unweigh(&mut self, topic: &Topic) {
         self.partitions -= topic.partitions.len();
         self.config_bytes -= super::image::bytes_of(&topic.configs);
+        let loads = Arc::make_mut(&mut self.loads);
+        for replica in topic.partitions.iter().flat_map(|partition| &partition.replicas) {
+            let load = loads.get_mut(&(replica.node, replica.core)).expect("it was weighed");
+            *load -= 1;
+            if *load == 0 {
+                loads.remove(&(replica.node, replica.core));
+            }
+        }
     }
 }
 
