@@ -21,7 +21,8 @@ use crate::rt::{self, Inbox, MeshSeat};
 use crate::server::Front;
 use crate::shard::checkpoints::{self, Checkpoints};
 use crate::shard::message::{CoreCounters, Message, Reply, Request};
-use crate::shard::metadata::{Metadata, Proposal};
+use crate::shard::metadata::Metadata;
+use crate::shard::proposal::Proposal;
 use crate::shard::{METADATA_CORE, Order, Shard, foreign};
 
 /// What every core of a host is told before it starts.

@@ -4,7 +4,7 @@ use super::Cx;
 use super::describe_configs::resource;
 use super::reply::Reply;
 use crate::cluster::controller::{Refusal, Replacement};
-use crate::shard::metadata::Proposal;
+use crate::shard::proposal::Proposal;
 use crate::wire::messages::alter_configs::{
     AlterConfigs, AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse,
 };

@@ -1,6 +1,7 @@
 //! ApiVersions: what we speak. From version 5 a client says whom it expects (KIP-1242).
 
-use super::reply::{Reply, spare_vec};
+use super::reply::Reply;
+use super::spare::spare_vec;
 use super::{Cx, SERVED};
 use crate::model::error_code::ErrorCode;
 use crate::wire::frame;

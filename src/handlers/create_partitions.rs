@@ -4,7 +4,7 @@ use super::Cx;
 use super::reply::Reply;
 use crate::cluster::controller::MorePartitions;
 use crate::model::ids::BrokerId;
-use crate::shard::metadata::Proposal;
+use crate::shard::proposal::Proposal;
 use crate::wire::messages::create_partitions::{
     CreatePartitions, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopicResult,

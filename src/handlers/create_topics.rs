@@ -7,7 +7,7 @@ use crate::cluster::controller::{Assignment, NewTopic, Refusal};
 use crate::config::describe::Described;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{BrokerId, TopicId};
-use crate::shard::metadata::{Decided, Proposal};
+use crate::shard::proposal::{Decided, Proposal};
 use crate::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopics, CreateTopicsRequest,
     CreateTopicsResponse,

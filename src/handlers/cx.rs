@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::fetch_session::FetchSessions;
-use super::reply::{Reply, spare_vec};
+use super::reply::Reply;
+use super::spare::spare_vec;
 use crate::cluster::lanes;
 use crate::model::{BrokerId, LaneId};
 use crate::shard::Shard;

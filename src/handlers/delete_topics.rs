@@ -5,7 +5,7 @@ use super::reply::Reply;
 use crate::cluster::controller::TopicRef;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::TopicId;
-use crate::shard::metadata::Proposal;
+use crate::shard::proposal::Proposal;
 use crate::wire::messages::delete_topics::{
     DeletableTopicResult, DeleteTopics, DeleteTopicsRequest, DeleteTopicsResponse,
 };

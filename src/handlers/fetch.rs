@@ -310,7 +310,7 @@ fn interleave(
     response: &FetchResponse<'_>,
     records: VecDeque<(usize, Vec<Piece>)>,
 ) -> Reply {
-    let mut bytes = super::reply::spare_vec();
+    let mut bytes = super::spare::spare_vec();
     let mut writer = Writer::new(&mut bytes);
     frame::write_response::<Fetch>(&mut writer, kind.version, kind.correlation_id, response);
     let gaps = std::mem::take(&mut writer.gaps);
@@ -329,7 +329,7 @@ fn interleave(
     if from < whole.len() {
         out.push(part_of(&whole, from, whole.len()));
     }
-    super::reply::recycle_vec(bytes);
+    super::spare::recycle_vec(bytes);
     Reply::Pieces(out)
 }
 

@@ -6,7 +6,7 @@ use super::describe_configs::resource;
 use super::reply::Reply;
 use crate::cluster::controller::{Edit, EditKind, Edits, Refusal};
 use crate::model::error_code::ErrorCode;
-use crate::shard::metadata::Proposal;
+use crate::shard::proposal::Proposal;
 use crate::wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigs,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,

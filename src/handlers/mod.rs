@@ -5,6 +5,7 @@
 
 mod alter_configs;
 mod api_versions;
+mod appending;
 mod create_partitions;
 mod create_topics;
 mod cx;
@@ -25,6 +26,7 @@ mod metadata;
 mod offset_for_leader_epoch;
 pub mod produce;
 pub mod reply;
+pub mod spare;
 mod topics;
 
 use std::rc::Rc;

@@ -8,9 +8,10 @@
 
 use std::rc::Rc;
 
+use super::appending::{Appending, TopicName};
 use super::cx::{Client, Cx, Desk};
 use super::malformed;
-use super::reply::{Ticket, spare_vec};
+use super::reply::Ticket;
 use super::topics;
 use crate::base::buf::Buf;
 use crate::log::Records;
@@ -20,47 +21,15 @@ use crate::shard::Counters;
 use crate::shard::append_group::{AppendGroup, AppendResult, Hold};
 use crate::shard::message::{AckWait, RemoteRecords};
 use crate::shard::placement::TopicPlace;
-use crate::wire::frame::{self, RequestHeader, RequestKind};
+use crate::wire::frame::{RequestHeader, RequestKind};
 use crate::wire::message::Api;
-use crate::wire::messages::produce::{
-    PartitionProduceResponse, Produce, ProduceHead, ProduceParts, ProduceResponse,
-    TopicProduceResponse,
-};
-use crate::wire::primitives::{Reader, Writer};
+use crate::wire::messages::produce::{Produce, ProduceHead, ProduceParts};
+use crate::wire::primitives::Reader;
 
 /// Topics are named by id from this version on.
 const BY_ID: i16 = 13;
 /// Record sets from this size on are received in place.
 const PLACED_MIN: usize = 24 << 10;
-
-/// A produce request whose partitions are being acknowledged.
-pub struct Appending {
-    group: Rc<AppendGroup>,
-    kind: RequestKind,
-    /// In the order of the request; the result of each has the same place in the group.
-    parts: Vec<(TopicName, PartitionId)>,
-}
-
-enum TopicName {
-    Known(Rc<TopicPlace>),
-    Unknown(Box<str>, TopicId),
-}
-
-impl TopicName {
-    fn name(&self) -> &str {
-        match self {
-            TopicName::Known(topic) => &topic.name,
-            TopicName::Unknown(name, _) => name,
-        }
-    }
-
-    fn id(&self) -> TopicId {
-        match self {
-            TopicName::Known(topic) => topic.id,
-            TopicName::Unknown(_, id) => *id,
-        }
-    }
-}
 
 /// A large record set on its way into an aligned buffer.
 pub struct Place {
@@ -248,43 +217,5 @@ fn without_answer(client: &Client, group: &AppendGroup, ticket: Ticket) -> Resul
             client.id(),
             error.message()
         )),
-    }
-}
-
-impl Appending {
-    pub fn is_done(&self) -> bool {
-        self.group.is_done()
-    }
-
-    /// The answer's frame; only when done.
-    pub fn encode(self) -> Vec<u8> {
-        let results = self.group.results();
-        let mut responses: Vec<TopicProduceResponse<'_>> = Vec::with_capacity(1);
-        for ((topic, partition), result) in self.parts.iter().zip(results.iter()) {
-            let part = PartitionProduceResponse {
-                index: partition.0,
-                error_code: result.error,
-                base_offset: result.base_offset,
-                log_append_time_ms: result.append_time_ms,
-                log_start_offset: result.log_start_offset,
-                ..Default::default()
-            };
-            let same =
-                |t: &TopicProduceResponse<'_>| t.name == topic.name() && t.topic_id == topic.id();
-            match responses.last_mut().filter(|t| same(t)) {
-                Some(topic) => topic.partition_responses.push(part),
-                None => responses.push(TopicProduceResponse {
-                    name: topic.name(),
-                    topic_id: topic.id(),
-                    partition_responses: vec![part],
-                }),
-            }
-        }
-        let response = ProduceResponse { responses, ..Default::default() };
-        let mut bytes = spare_vec();
-        let RequestKind { version, correlation_id, .. } = self.kind;
-        let mut writer = Writer::new(&mut bytes);
-        frame::write_response::<Produce>(&mut writer, version, correlation_id, &response);
-        bytes
     }
 }

@@ -7,14 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::produce::Appending;
+use super::appending::Appending;
 use crate::base::signal::Signal;
 use crate::rt::Piece;
-
-/// Vectors kept for the next answers.
-const SPARE_MAX: usize = 256;
-/// An answer's vector that grew beyond this is not kept.
-const SPARE_BYTES_MAX: usize = 4096;
 
 /// An answer on its way out.
 pub enum Reply {
@@ -125,28 +120,6 @@ impl Drop for Ticket {
             let close = Reply::Close("a request was given up");
             self.replies.set(self.sequence, Slot::Ready(close));
         }
-    }
-}
-
-thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// An empty vector for an answer, from those of answers that were sent.
-pub fn spare_vec() -> Vec<u8> {
-    SPARE.with(|spare| spare.borrow_mut().pop()).unwrap_or_else(|| Vec::with_capacity(128))
-}
-
-/// Gives a sent answer's vector back.
-pub fn recycle_vec(mut vec: Vec<u8>) {
-    if vec.capacity() <= SPARE_BYTES_MAX {
-        SPARE.with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < SPARE_MAX {
-                vec.clear();
-                spare.push(vec);
-            }
-        });
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::append_group::AppendResult;
-use super::metadata::{Decision, Proposal};
+use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
 use crate::base::buf::Buf;
 use crate::cluster::ClusterImage;

@@ -13,60 +13,19 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::message::{Reply, Request};
+use super::proposal::{Decided, Decision, Proposal};
 use crate::base::buf::Buf;
 use crate::base::prng::Prng;
 use crate::base::signal::Broadcast;
-use crate::cluster::controller::{
-    self, Edits, MorePartitions, NewTopic, Refusal, Replacement, TopicRef,
-};
+use crate::cluster::controller::{self, Refusal};
 use crate::cluster::{ClusterImage, Command, command, journal, snapshot};
 use crate::config::Overrides;
-use crate::model::{ErrorCode, NodeId, TopicId};
+use crate::model::{ErrorCode, NodeId};
 use crate::notice;
 use crate::rt::{self, File, OpenOptions, file};
 
 /// A journal longer than this is folded into a snapshot, in bytes.
 const JOURNAL_BYTES_MAX: u64 = 4 << 20;
-
-/// A change of the cluster that somebody asks for.
-pub enum Proposal {
-    CreateTopics {
-        topics: Vec<NewTopic>,
-        validate_only: bool,
-    },
-    DeleteTopics(Vec<TopicRef>),
-    CreatePartitions {
-        topics: Vec<MorePartitions>,
-        validate_only: bool,
-    },
-    AlterConfigs {
-        resources: Vec<Replacement>,
-        validate_only: bool,
-    },
-    IncrementalAlterConfigs {
-        resources: Vec<Edits>,
-        validate_only: bool,
-    },
-    AllocateProducerIds,
-    /// Decided already: at start, before anybody can ask.
-    Commands(Vec<Command>),
-}
-
-/// The answer to each item of a proposal, in order.
-pub struct Decision(pub Vec<Result<Decided, Refusal>>);
-
-#[derive(Clone, Debug)]
-pub enum Decided {
-    Done,
-    Topic { id: TopicId, partitions: i32, replication_factor: i16, configs: Overrides },
-    ProducerIds { first: i64, count: i32 },
-}
-
-impl Decision {
-    pub fn refused(code: ErrorCode, message: &str) -> Decision {
-        Decision(vec![Err(Refusal::new(code, message))])
-    }
-}
 
 pub struct Metadata {
     dir: PathBuf,

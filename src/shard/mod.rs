@@ -12,6 +12,7 @@ pub mod message;
 pub mod metadata;
 pub mod partition;
 pub mod placement;
+pub mod proposal;
 pub mod query;
 mod reconcile;
 
@@ -35,9 +36,10 @@ use append_group::{AppendGroup, AppendResult};
 use calls::Call;
 use checkpoints::Checkpoints;
 use message::{AckWait, CoreCounters, Message, RemoteRecords, Reply, Request};
-use metadata::{Decision, Metadata, Proposal};
+use metadata::Metadata;
 use partition::Partition;
 use placement::{Placement, TopicPlace};
+use proposal::{Decision, Proposal};
 use query::{Answer, Query};
 
 /// The core that keeps the metadata log.
