@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{Lanes, Node, controller};
+use crate::base::prng::Prng;
+use crate::cluster::{Command, Lanes, Node, controller};
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
 use crate::handlers::Desk;
@@ -21,6 +22,7 @@ use crate::rt::{self, Inbox, MeshSeat};
 use crate::server::Front;
 use crate::shard::checkpoints::{self, Checkpoints};
 use crate::shard::message::{CoreCounters, Message, Reply, Request};
+use crate::shard::meta_properties::{self, MetaProperties};
 use crate::shard::metadata::Metadata;
 use crate::shard::proposal::Proposal;
 use crate::shard::{METADATA_CORE, Order, Shard, foreign};
@@ -146,11 +148,34 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
         // Before any core opens what it is given.
         foreign::set_strays_aside(&image, &plan.data_dir).await.map_err(unreadable)?;
     }
-    let started = metadata.with_random(|random| controller::start_node(&image, itself, random));
+    let known = meta_properties::load(&plan.data_dir).await.map_err(unreadable)?;
+    if let Some(other) = known.filter(|known| known.node != node) {
+        return Err(format!(
+            "{} belongs to node {}, not to node {node}: set node.id, or choose another directory \
+             with --data",
+            plan.data_dir.display(),
+            other.node
+        ));
+    }
+    let mut started = metadata.with_random(|random| controller::start_node(&image, itself, random));
+    if let Some(known) = known {
+        // A directory that came from Kafka keeps its cluster.
+        for command in &mut started {
+            if let Command::FormatCluster { id } = command {
+                *id = known.cluster;
+            }
+        }
+    }
     if started.is_empty() {
         metadata.tell(shard, image.clone()).await;
     } else {
         decide(shard, &metadata, started).await?;
+    }
+    if known.is_none() {
+        let of = MetaProperties { cluster: metadata.image().cluster_id(), node };
+        let mut random = metadata.with_random(|random| Prng::new(random.next_u64()));
+        let created = meta_properties::create(&plan.data_dir, of, &mut random).await;
+        created.map_err(|error| format!("{}: {error}", plan.data_dir.display()))?;
     }
     if !image.is_formatted() {
         let found = foreign::topics(&metadata.image(), node, &plan.data_dir).await;
@@ -184,7 +209,7 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
 async fn decide(
     shard: &Rc<Shard>,
     metadata: &Rc<Metadata>,
-    commands: Vec<crate::cluster::Command>,
+    commands: Vec<Command>,
 ) -> Result<(), String> {
     let decision = metadata.decide(shard, Proposal::Commands(commands)).await;
     match decision.0.into_iter().find_map(Result::err) {

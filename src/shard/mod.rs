@@ -9,6 +9,7 @@ pub mod checkpoints;
 pub mod foreign;
 mod housekeeping;
 pub mod message;
+pub mod meta_properties;
 pub mod metadata;
 pub mod partition;
 pub mod placement;
