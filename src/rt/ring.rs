@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll, Waker};
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
@@ -32,6 +33,8 @@ const WORKERS_MAX: u32 = 8;
 const NOTIFICATION_COPIED: u32 = 1 << 31;
 /// IORING_SEND_ZC_REPORT_USAGE: asks for that word.
 const REPORT_USAGE: u16 = 1 << 3;
+/// IORING_ENTER_GETEVENTS: run deferred completions now.
+const ENTER_GETEVENTS: u32 = 1;
 /// The user data of cancellations, whose results nobody awaits.
 const CANCEL_KEY: u64 = u64::MAX;
 
@@ -208,41 +211,46 @@ impl Ring {
         self.turns.set(self.turns.get() + 1);
         let mut wakers = {
             let mut inner = self.inner.borrow_mut();
-            loop {
-                let (submitted, more) = {
-                    let mut submission = inner.uring.submission();
-                    submission.sync();
-                    (submission.len(), submission.taskrun())
-                };
-                let reaped = self.reap(&mut inner);
-                if submitted == 0 && !more && reaped == 0 {
-                    break;
-                }
-                if submitted > 0 || more {
-                    self.count(|stats| stats.enters += 1);
-                    // SAFETY: no argument is passed; the queues are the ring's own.
-                    let entered = unsafe {
-                        inner.uring.submitter().enter::<libc::sigset_t>(
-                            submitted as u32,
-                            0,
-                            1, // IORING_ENTER_GETEVENTS: run deferred completions now.
-                            None,
-                        )
-                    };
-                    if entered.is_err() {
-                        // EINTR, EAGAIN, EBUSY: what was not taken stays in the queue.
-                        self.reap(&mut inner);
-                        self.work.raise();
-                        break;
-                    }
-                }
-            }
+            // What completes from here on is reaped from here: the bell would wake a core that
+            // is awake.
+            inner.uring.completion().disable_eventfd();
+            while self.step(&mut inner) {}
+            inner.uring.completion().enable_eventfd();
+            // The kernel adds work and then looks at the bell's switch; we switch it and then
+            // look for work. Either it rings or we see.
+            fence(Ordering::SeqCst);
+            while self.step(&mut inner) {}
             std::mem::take(&mut inner.wakers)
         };
         for waker in wakers.drain(..) {
             waker.wake();
         }
         self.inner.borrow_mut().wakers = wakers;
+    }
+
+    /// One exchange with the kernel; false when there was nothing to give or to take.
+    fn step(&self, inner: &mut Inner) -> bool {
+        let (submitted, more) = {
+            let mut submission = inner.uring.submission();
+            submission.sync();
+            (submission.len(), submission.taskrun())
+        };
+        if submitted == 0 && !more {
+            return self.reap(inner) > 0;
+        }
+        self.count(|stats| stats.enters += 1);
+        // SAFETY: no argument is passed; the queues are the ring's own.
+        let entered = unsafe {
+            let submitter = inner.uring.submitter();
+            submitter.enter::<libc::sigset_t>(submitted as u32, 0, ENTER_GETEVENTS, None)
+        };
+        let reaped = self.reap(inner);
+        if entered.is_err() && reaped == 0 {
+            // EINTR, EAGAIN, EBUSY: what was not taken stays in the queue for the next turn.
+            self.work.raise();
+            return false;
+        }
+        true
     }
 
     fn reap(&self, inner: &mut Inner) -> usize {
