@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 const HEADER: usize = 16;
 
 /// One partition's part.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct Entry {
     pub topic: String,
     pub partition: i32,
@@ -29,12 +29,15 @@ pub struct Entry {
     pub log_start_offset: Offset,
     /// Everything below is on stable media; a bad batch below it is corruption.
     pub synced_offset: Offset,
-    /// Base offset of the segment that holds `synced_offset`, and where in its file it lies.
+    /// Base offset of the segment that holds `synced_offset`, and where in its file it lies; -1
+    /// where only the offset is known (of a directory that Kafka closed).
     pub segment: Offset,
     pub position: u64,
     /// Segments from this base offset on may still be untrimmed, or without indexes.
     pub first_unfinished: Offset,
     pub high_watermark: Offset,
+    /// Producers at `synced_offset`; when there are any, a snapshot of them lies there.
+    pub producer_count: u32,
     /// The log was closed in order: its files are exact and end at `position`.
     pub clean: bool,
     /// Of the active segment: what otherwise a scan would have to find.
@@ -53,6 +56,7 @@ pub struct Active {
     /// Entries in the index files.
     pub offset_entries: u32,
     pub time_entries: u32,
+    pub txn_entries: u32,
 }
 
 pub fn encode(entries: &Vec<Entry>) -> Vec<u8> {
@@ -108,6 +112,7 @@ mod tests {
             position: 81_920,
             first_unfinished: 400,
             high_watermark: 490,
+            producer_count: 3,
             clean: partition % 2 == 0,
             active: Active { first_timestamp: 1, max_timestamp: 9, ..Active::default() },
         }

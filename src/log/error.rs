@@ -63,6 +63,10 @@ impl Error {
         matches!(self.0.cause, Cause::Corrupt(_))
     }
 
+    pub fn is_closed(&self) -> bool {
+        self.0.cause == Cause::Closed
+    }
+
     pub(super) fn is_disk_full(&self) -> bool {
         matches!(
             self.0.cause,

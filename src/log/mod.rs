@@ -12,19 +12,21 @@ mod append;
 mod budget;
 pub mod checkpoint;
 mod close;
+mod delete;
 mod epochs;
 mod error;
 mod flush;
 mod header;
 pub mod index;
+mod lookup;
+mod marker;
 pub mod names;
-mod open;
-mod pending;
-pub use pending::gather;
 pub mod partition_metadata;
 pub mod producers;
 mod read;
+mod recovery;
 mod roll;
+mod scan;
 mod segment;
 mod settings;
 mod tail;
@@ -35,17 +37,20 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::base::signal::Signal;
-use crate::model::Offset;
+use crate::model::{Offset, TopicId};
 
 pub use append::{Appended, Records};
 pub use budget::{Budget, Limits};
 pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
 pub use flush::Progress;
+pub use lookup::gather;
 pub use producers::{Origin, Producers};
 pub use read::ReadPlan;
+pub use recovery::Recovered;
 pub use settings::{LogSettings, TimestampType};
 
+use checkpoint::Entry;
 use flush::Pipeline;
 use segment::Segment;
 use tail::Tail;
@@ -53,9 +58,12 @@ use tail::Tail;
 /// One partition's log, open.
 pub struct Log {
     dir: Rc<Path>,
+    topic_id: TopicId,
     budget: Rc<Budget>,
     settings: Cell<LogSettings>,
     tail: Rc<Tail>,
+    /// Offsets of the snapshots on disk, rising.
+    snapshots: RefCell<Vec<Offset>>,
     /// By base offset; the last one is active. Never empty.
     segments: RefCell<Vec<Rc<Segment>>>,
     /// Segments that wait for their last write, each with the snapshot of its end.
@@ -80,6 +88,9 @@ pub struct Log {
     failure: Rc<RefCell<Option<Error>>>,
     /// This segment's part of `segment.jitter.ms`.
     jitter_ms: Cell<i64>,
+    recovered: Recovered,
+    /// What the last checkpoint said.
+    kept: RefCell<Entry>,
 }
 
 impl Log {
@@ -90,6 +101,10 @@ impl Log {
     /// What this core's logs share.
     pub fn budget(&self) -> &Rc<Budget> {
         &self.budget
+    }
+
+    pub fn topic_id(&self) -> TopicId {
+        self.topic_id
     }
 
     pub fn settings(&self) -> LogSettings {
@@ -123,6 +138,17 @@ impl Log {
     /// Why the log is offline, if it is.
     pub fn failure(&self) -> Option<Error> {
         self.failure.borrow().clone()
+    }
+
+    /// Bytes of the largest batch that is accepted.
+    pub fn batch_bytes_max(&self) -> usize {
+        self.settings.get().max_message_bytes
+    }
+
+    /// Forgets producers that were silent for `producer.id.expiration.ms`.
+    pub fn expire_producers(&self, now_ms: i64) {
+        let expiration_ms = self.settings.get().producer_id_expiration_ms;
+        self.producers.borrow_mut().expire(now_ms, expiration_ms);
     }
 
     /// True while the disk has no room for more.

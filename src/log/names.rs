@@ -14,6 +14,9 @@ pub const SNAPSHOT: &str = "snapshot";
 pub const EPOCHS: &str = "leader-epoch-checkpoint";
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
+/// All files that a segment may have.
+pub const SEGMENT_SUFFIXES: [&str; 5] = [LOG, OFFSET_INDEX, TIME_INDEX, TXN_INDEX, SNAPSHOT];
+
 /// Behind the name of a file that waits for its removal.
 pub const DELETED: &str = "deleted";
 /// Behind the name of a partition's directory that waits for its removal.
@@ -32,6 +35,15 @@ pub fn deleted(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The parts of `<topic>-<partition>`; the partition is -1 in another name.
+pub fn topic_and_partition(dir: &Path) -> (String, i32) {
+    let name = dir.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let parts = name
+        .rsplit_once('-')
+        .and_then(|(topic, partition)| Some((topic.to_owned(), partition.parse().ok()?)));
+    parts.unwrap_or_else(|| (name.into_owned(), -1))
+}
+
 /// What a name in a partition's directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
@@ -44,8 +56,10 @@ pub enum Name {
     PartitionMetadata,
     /// Waits for its removal: a crash came first.
     Deleted,
-    /// Left by a write that a crash interrupted, or by a cleaning that did not finish.
+    /// Left by a write that a crash interrupted, or by a cleaning that came to nothing.
     Temporary,
+    /// The outcome of a cleaning that was about to take its place.
+    Swap,
     /// Not of this log; left alone.
     Foreign,
 }
@@ -59,7 +73,8 @@ pub fn parse(name: &str) -> Name {
     let Some((stem, suffix)) = name.rsplit_once('.') else { return Name::Foreign };
     match suffix {
         DELETED => return Name::Deleted,
-        "tmp" | "cleaned" | "swap" => return Name::Temporary,
+        "tmp" | "cleaned" => return Name::Temporary,
+        "swap" => return Name::Swap,
         _ => {}
     }
     let Some(offset) = offset(stem) else { return Name::Foreign };

@@ -5,17 +5,13 @@
 
 use std::rc::Rc;
 
-use super::error::{At, Error, ReadError};
-use super::header::{HEADER, Header};
-use super::index::{offset, time};
+use super::Log;
+use super::error::{Error, ReadError};
+use super::header::Header;
+use super::index::offset;
 use super::segment::Segment;
-use super::{Log, names};
-use crate::base::buf::Buf;
 use crate::model::Offset;
-use crate::rt::{File, FileRange, Piece, file};
-
-/// Bytes of the file looked at together for headers.
-const WINDOW: usize = 16 << 10;
+use crate::rt::{FileRange, Piece};
 
 /// What answers one fetch.
 #[derive(Default)]
@@ -138,7 +134,8 @@ impl Log {
         if !measure.takes(&found.header, false) {
             return Ok(());
         }
-        let end = segment.last_boundary(&found, measure).await?;
+        let most = found.position + measure.bytes_left;
+        let end = segment.last_boundary(&found, most, measure.limit).await?;
         plan.base_offset = found.header.base_offset;
         plan.next_offset = end.offset;
         plan.bytes = end.position - found.position;
@@ -146,137 +143,5 @@ impl Log {
         let file = segment.reader().await?;
         plan.pieces.push(Piece::File(FileRange { file, pos: found.position, len: plan.bytes }));
         Ok(())
-    }
-}
-
-/// A batch in a file.
-pub(super) struct Found {
-    pub(super) position: u64,
-    pub(super) header: Header,
-}
-
-/// A place between two batches in a file, and the offset there.
-struct Boundary {
-    position: u64,
-    offset: Offset,
-}
-
-impl Segment {
-    /// Reads the index files, unless that was done.
-    pub(super) async fn load_indexes(&self) -> Result<(), Error> {
-        if self.indexes.borrow().offset.all().is_none() {
-            let path = self.path(names::OFFSET_INDEX);
-            let bytes = file::read_whole(&path).await.at(&path)?;
-            let entries = offset::decode(&bytes, self.len.get())
-                .map_err(|why| Error::corrupt(&path, 0, why.0))?;
-            self.indexes.borrow_mut().offset.load(entries);
-        }
-        if self.indexes.borrow().time.all().is_none() {
-            let path = self.path(names::TIME_INDEX);
-            let bytes = file::read_whole(&path).await.at(&path)?;
-            let records = (self.end_offset.get() - self.base_offset) as u64;
-            let entries =
-                time::decode(&bytes, records).map_err(|why| Error::corrupt(&path, 0, why.0))?;
-            self.indexes.borrow_mut().time.load(entries);
-        }
-        Ok(())
-    }
-
-    /// The first batch on the device that ends at or behind `offset`.
-    pub(super) async fn locate(&self, offset: Offset) -> Result<Option<Found>, Error> {
-        self.load_indexes().await?;
-        let relative = u32::try_from((offset - self.base_offset).max(0)).unwrap_or(u32::MAX);
-        let position = {
-            let indexes = self.indexes.borrow();
-            offset::position_for(indexes.offset.known(), relative)
-        };
-        let mut window = Window::new(self, u64::from(position)).await?;
-        while let Some(found) = window.next().await? {
-            if found.header.last_offset() >= offset {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The end of the last batch that `measure` allows, from `first` on, which it does.
-    async fn last_boundary(&self, first: &Found, measure: &Measure) -> Result<Boundary, Error> {
-        let first_end = first.position + first.header.len as u64;
-        let most = (first.position + measure.bytes_left).min(self.written.get());
-        let mut end = Boundary { position: first_end, offset: first.header.last_offset() + 1 };
-        if first_end >= most {
-            return Ok(end);
-        }
-        let from = {
-            let indexes = self.indexes.borrow();
-            let entries = indexes.offset.known();
-            let limit = (measure.limit - self.base_offset).clamp(0, i64::from(u32::MAX)) as u32;
-            let by_limit = u64::from(offset::position_for(entries, limit));
-            let by_bytes = offset::boundary_before(entries, most).map_or(0, u64::from);
-            by_limit.min(by_bytes).max(first_end)
-        };
-        let mut window = Window::new(self, from).await?;
-        while let Some(found) = window.next().await? {
-            let batch_end = found.position + found.header.len as u64;
-            if found.header.last_offset() >= measure.limit || batch_end > most {
-                if found.position == from && from > end.position {
-                    // Everything below an indexed batch is wanted; its base says up to where.
-                    end = Boundary { position: from, offset: found.header.base_offset };
-                }
-                break;
-            }
-            end = Boundary { position: batch_end, offset: found.header.last_offset() + 1 };
-        }
-        Ok(end)
-    }
-}
-
-/// Walks over the headers of a file, a window of it in memory at a time.
-struct Window<'a> {
-    segment: &'a Segment,
-    file: File,
-    buf: Buf,
-    /// Position of the buffer's first byte.
-    start: u64,
-    next: u64,
-    end: u64,
-}
-
-impl<'a> Window<'a> {
-    async fn new(segment: &'a Segment, position: u64) -> Result<Window<'a>, Error> {
-        let file = segment.reader().await?;
-        let buf = Buf::with_capacity(WINDOW);
-        let end = segment.written.get();
-        Ok(Window { segment, file, buf, start: position, next: position, end })
-    }
-
-    /// `None` behind the last whole batch on the device.
-    async fn next(&mut self) -> Result<Option<Found>, Error> {
-        let position = self.next;
-        if position + HEADER as u64 > self.end {
-            return Ok(None);
-        }
-        let loaded = self.start + self.buf.len() as u64;
-        if position + HEADER as u64 > loaded {
-            let len = WINDOW.min((self.end - position) as usize);
-            let buf = std::mem::replace(&mut self.buf, Buf::with_capacity(1));
-            let (result, buf) = self.file.read_at(buf, position, len).await;
-            let path = self.segment.log_path();
-            result.map_err(|error| Error::io(&path, Some(position), &error))?;
-            self.buf = buf;
-            self.start = position;
-        }
-        let at = (position - self.start) as usize;
-        let header =
-            self.buf.get(at..).and_then(|bytes| Header::read(bytes).ok()).filter(|header| {
-                header.base_offset >= self.segment.base_offset
-                    && header.last_offset() < self.segment.end_offset.get()
-            });
-        let Some(header) = header else {
-            let path = self.segment.log_path();
-            return Err(Error::corrupt(&path, position, "no batch where one must begin"));
-        };
-        self.next = position + header.len as u64;
-        Ok((self.next <= self.end).then_some(Found { position, header }))
     }
 }

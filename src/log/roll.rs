@@ -8,6 +8,7 @@ use super::error::{At, Error};
 use super::header::Header;
 use super::segment::Segment;
 use super::{Log, names, producers};
+use crate::base::prng::Prng;
 use crate::rt::{self, file};
 
 impl Log {
@@ -33,8 +34,22 @@ impl Log {
         let snapshot = producers::encode(&self.producers.borrow());
         self.closing.borrow_mut().push_back((old, snapshot));
         self.segments.borrow_mut().push(new.clone());
+        self.draw_jitter();
         new.prepare(1, self.settings.get().segment_bytes);
         self.finish_written();
+    }
+
+    /// Takes the active segment's part of the jitter, so that segments which began together do not
+    /// all end together.
+    pub(super) fn draw_jitter(&self) {
+        let most = self.settings.get().segment_jitter_ms;
+        let jitter_ms = if most > 0 {
+            let seed = rt::now().as_nanos() ^ self.dir.as_os_str().len() as u64;
+            Prng::new(seed).below(most as u64) as i64
+        } else {
+            0
+        };
+        self.jitter_ms.set(jitter_ms);
     }
 
     /// Starts finishing the closing segments whose last byte is on the device.
@@ -60,11 +75,12 @@ impl Log {
     }
 }
 
-/// The snapshot belongs to the offset where the next segment begins.
+/// The snapshot belongs to the offset where the next segment begins. It comes last: recovery
+/// takes it for the sign that all else is durable.
 async fn finish(dir: &Rc<std::path::Path>, old: &Segment, snapshot: &[u8]) -> Result<(), Error> {
+    old.finish().await?;
     let path = names::file(dir, old.end_offset.get(), names::SNAPSHOT);
     file::write_whole(&path, snapshot).await.at(&path)?;
-    old.finish().await?;
     old.cool_down();
     Ok(())
 }

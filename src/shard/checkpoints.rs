@@ -69,13 +69,16 @@ impl Shard {
 
     /// Writes down how far each log of this core is safe.
     pub async fn write_checkpoint(self: &Rc<Self>) {
-        let entries: Vec<Entry> = self
-            .partitions()
-            .iter()
-            .map(|partition| {
-                partition.log().checkpoint_entry(partition.topic, &partition.name, partition.index)
-            })
-            .collect();
+        let mut entries: Vec<Entry> = Vec::new();
+        for partition in self.partitions() {
+            // One that has failed, or is closed, keeps the entry it has.
+            if let Err(error) = partition.log().checkpoint().await
+                && !error.is_closed()
+            {
+                notice!("{}-{} is offline: {error}", partition.name, partition.index);
+            }
+            entries.push(partition.log().checkpoint_entry());
+        }
         let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
         if let Err(error) = file::write_whole(&path, &checkpoint::encode(&entries)).await {
             notice!("{} was not written, the next start takes longer: {error}", path.display());
@@ -91,16 +94,10 @@ mod tests {
     fn the_later_and_more_cautious_entry_holds() {
         let entry = |synced_offset, clean| Entry {
             topic: "t".to_owned(),
-            partition: 0,
             topic_id: TopicId([1; 16]),
-            log_start_offset: 0,
             synced_offset,
-            segment: 0,
-            position: 0,
-            first_unfinished: 0,
-            high_watermark: 0,
             clean,
-            active: Default::default(),
+            ..Entry::default()
         };
         let check = |entries: [Entry; 2], expect: (i64, bool)| {
             let mut known = FastMap::default();

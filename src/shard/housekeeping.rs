@@ -1,4 +1,4 @@
-//! What a core does now and then: writes its checkpoint when logs got safer, and forgets producers
+//! What a core does now and then: writes its checkpoint when logs have grown, and forgets producers
 //! that were silent for long. In the small share; a core without news only looks.
 
 use std::rc::Rc;
@@ -14,14 +14,14 @@ const EXPIRE_EVERY: u32 = 30;
 
 impl Shard {
     pub async fn keep_house(self: Rc<Self>) {
-        let mut written = self.synced_total();
+        let mut checkpointed = self.written_total();
         let mut look = 0u32;
         loop {
             rt::sleep(PERIOD).await;
-            let synced = self.synced_total();
-            if synced != written {
+            let written = self.written_total();
+            if written != checkpointed {
                 self.write_checkpoint().await;
-                written = synced;
+                checkpointed = written;
             }
             look = look.wrapping_add(1);
             if look.is_multiple_of(EXPIRE_EVERY) {
@@ -34,9 +34,9 @@ impl Shard {
         }
     }
 
-    /// Grows with every record that becomes safe on this core.
-    fn synced_total(&self) -> i64 {
+    /// Grows with every record that is written on this core.
+    fn written_total(&self) -> i64 {
         let partitions = self.partitions();
-        partitions.iter().map(|p| p.log().progress().synced_offset).fold(0, i64::wrapping_add)
+        partitions.iter().map(|p| p.log().progress().written_offset).fold(0, i64::wrapping_add)
     }
 }

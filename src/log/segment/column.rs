@@ -1,5 +1,9 @@
 //! Entries of one index of one segment: those its file has, and those it does not have yet.
 
+use std::mem::take;
+
+use crate::log::index::Unusable;
+
 /// Entries in order. The first `persisted` of all are in the file; `entries` begins with them when
 /// they are `loaded`, and holds only the later ones otherwise.
 pub(crate) struct Column<E> {
@@ -11,6 +15,11 @@ pub(crate) struct Column<E> {
 impl<E: Copy> Column<E> {
     pub(crate) fn empty() -> Column<E> {
         Column { persisted: 0, loaded: true, entries: Vec::new() }
+    }
+
+    /// Of a file with this many entries, not read yet.
+    pub(crate) fn on_disk(persisted: usize) -> Column<E> {
+        Column { persisted, loaded: persisted == 0, entries: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -49,14 +58,40 @@ impl<E: Copy> Column<E> {
         self.persisted = count;
     }
 
-    /// Puts what the file holds in front of the later entries. Nothing happens when it was done.
-    pub(crate) fn load(&mut self, file: Vec<E>) {
-        if !self.loaded {
-            let later = std::mem::replace(&mut self.entries, file);
-            self.persisted = self.entries.len();
-            self.entries.extend(later);
-            self.loaded = true;
+    /// Puts what the file holds in front of the later entries; what it holds beyond the entries
+    /// that count is left out. Nothing happens when it was done.
+    pub(crate) fn load(&mut self, mut file: Vec<E>) -> Result<(), Unusable> {
+        if self.loaded {
+            return Ok(());
         }
+        if file.len() < self.persisted {
+            return Err(Unusable("it has lost entries"));
+        }
+        file.truncate(self.persisted);
+        let later = std::mem::replace(&mut self.entries, file);
+        self.entries.extend(later);
+        self.loaded = true;
+        Ok(())
+    }
+
+    /// Takes out the entries that the file does not have.
+    pub(crate) fn take_fresh(&mut self) -> Vec<E> {
+        if self.loaded { self.entries.split_off(self.persisted) } else { take(&mut self.entries) }
+    }
+
+    /// What was built from the log, and those of the later entries that come behind it. Nothing of
+    /// it is in a file.
+    pub(crate) fn rebuilt(
+        mut built: Column<E>,
+        later: Vec<E>,
+        rises: impl Fn(&E, &E) -> bool,
+    ) -> Column<E> {
+        for entry in later {
+            if built.entries.last().is_none_or(|last| rises(last, &entry)) {
+                built.entries.push(entry);
+            }
+        }
+        built
     }
 
     /// Forgets what the file holds.
@@ -86,7 +121,8 @@ mod tests {
         column.push(3);
         column.set_persisted(2);
         assert_eq!((column.len(), column.known()), (3, &[3][..]));
-        column.load(vec![1, 2]);
+        assert!(column.load(vec![1]).is_err());
+        column.load(vec![1, 2, 9]).unwrap();
         assert_eq!(column.all(), Some(&[1, 2, 3][..]));
         assert_eq!(column.fresh(), [3]);
     }

@@ -67,7 +67,7 @@ impl Segment {
         .detach();
     }
 
-    async fn open_for_writing(&self) -> Result<(), Error> {
+    pub(super) async fn open_for_writing(&self) -> Result<(), Error> {
         if self.writing.borrow().is_some() {
             return Ok(());
         }
@@ -100,6 +100,11 @@ impl Segment {
         self.allocated.set(to);
         self.allocation_step.set(step);
         Ok(())
+    }
+
+    pub(super) fn close_writer(&self) {
+        self.writing.borrow_mut().take();
+        self.allocated.set(0);
     }
 
     /// The descriptor for readers.

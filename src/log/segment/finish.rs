@@ -15,38 +15,57 @@ use crate::rt::{File, OpenOptions};
 
 impl Segment {
     /// Writes what the index files do not have yet. `last` adds the closing entry of the time
-    /// index first.
+    /// index first. One task writes at a time.
     pub(in crate::log) async fn write_indexes(&self, last: bool) -> Result<(), Error> {
+        while self.indexing.get() {
+            self.indexed.wait().await;
+        }
         if last {
             self.note_time();
         }
-        let (offsets, at) = {
-            let indexes = self.indexes.borrow();
-            (offset::encode(indexes.offset.fresh()), indexes.offset.persisted())
-        };
-        let path = self.path(names::OFFSET_INDEX);
-        extend(&path, at * offset::ENTRY, &offsets).await?;
-        let count = at + offsets.len() / offset::ENTRY;
-        self.indexes.borrow_mut().offset.set_persisted(count);
+        self.indexing.set(true);
+        let result = self.extend_indexes().await;
+        self.indexing.set(false);
+        self.indexed.raise();
+        result
+    }
 
-        let (times, at) = {
-            let indexes = self.indexes.borrow();
-            (time::encode(indexes.time.fresh()), indexes.time.persisted())
+    async fn extend_indexes(&self) -> Result<(), Error> {
+        let (bytes, at) = {
+            let offsets = &self.indexes.borrow().offset;
+            (offset::encode(offsets.fresh()), offsets.persisted())
         };
-        let path = self.path(names::TIME_INDEX);
-        extend(&path, at * time::ENTRY, &times).await?;
-        let count = at + times.len() / time::ENTRY;
-        self.indexes.borrow_mut().time.set_persisted(count);
+        extend(&self.path(names::OFFSET_INDEX), at * offset::ENTRY, &bytes).await?;
+        self.indexes.borrow_mut().offset.set_persisted(at + bytes.len() / offset::ENTRY);
 
-        let (aborted, at) = {
-            let indexes = self.indexes.borrow();
-            (txn::encode(indexes.txn.fresh()), indexes.txn.persisted())
+        let (bytes, at) = {
+            let times = &self.indexes.borrow().time;
+            (time::encode(times.fresh()), times.persisted())
         };
-        if !aborted.is_empty() {
-            extend(&self.path(names::TXN_INDEX), at * txn::ENTRY, &aborted).await?;
-            let count = at + aborted.len() / txn::ENTRY;
-            self.indexes.borrow_mut().txn.set_persisted(count);
+        extend(&self.path(names::TIME_INDEX), at * time::ENTRY, &bytes).await?;
+        self.indexes.borrow_mut().time.set_persisted(at + bytes.len() / time::ENTRY);
+
+        let (bytes, at) = {
+            let aborted = &self.indexes.borrow().txn;
+            (txn::encode(aborted.fresh()), aborted.persisted())
+        };
+        if !bytes.is_empty() {
+            extend(&self.path(names::TXN_INDEX), at * txn::ENTRY, &bytes).await?;
+            self.indexes.borrow_mut().txn.set_persisted(at + bytes.len() / txn::ENTRY);
         }
+        Ok(())
+    }
+
+    /// Creates the log file, if it is not there.
+    pub(in crate::log) async fn make_file(&self) -> Result<(), Error> {
+        if self.has_file() { Ok(()) } else { self.open_for_writing().await }
+    }
+
+    /// Makes the files of the active segment exact; it may be empty and without any.
+    pub(in crate::log) async fn finish_active(&self) -> Result<(), Error> {
+        self.open_for_writing().await?;
+        self.finish().await?;
+        self.close_writer();
         Ok(())
     }
 
@@ -62,6 +81,27 @@ impl Segment {
         }
         self.synced.set(self.len.get());
         self.finished.set(true);
+        Ok(())
+    }
+}
+
+impl Segment {
+    /// Cuts a scanned log file to the batches that count and syncs it, before anybody reads it; a
+    /// closed segment's files become exact.
+    pub(in crate::log) async fn settle(&self, is_closed: bool) -> Result<(), Error> {
+        self.written.set(self.len.get());
+        self.open_for_writing().await?;
+        let path = self.log_path();
+        if is_closed {
+            self.finish().await?;
+        } else {
+            let writer = self.writer().expect("just opened");
+            writer.truncate(self.len.get()).await.at(&path)?;
+            writer.sync_data().await.at(&path)?;
+            self.synced.set(self.len.get());
+            self.write_indexes(false).await?;
+        }
+        self.close_writer();
         Ok(())
     }
 }

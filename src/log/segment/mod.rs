@@ -7,11 +7,13 @@
 mod column;
 mod files;
 mod finish;
+mod locate;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::checkpoint::Active;
 use super::error::Error;
 use super::header::Header;
 use super::index::{offset, time, txn};
@@ -28,6 +30,24 @@ pub(super) struct Indexes {
     pub(super) txn: Column<txn::Aborted>,
     /// The last of all in the time index: entries must rise.
     last_time: i64,
+}
+
+impl Indexes {
+    fn is_loaded(&self) -> bool {
+        self.offset.all().is_some() && self.time.all().is_some()
+    }
+}
+
+/// What is known of a segment whose files exist.
+pub(super) struct Restored {
+    pub(super) len: u64,
+    pub(super) end_offset: Offset,
+    /// Of an active segment; the others' are in their files.
+    pub(super) facts: Option<Active>,
+    /// Entries of the index files that count.
+    pub(super) offset_entries: usize,
+    pub(super) time_entries: usize,
+    pub(super) txn_entries: usize,
 }
 
 pub(super) struct Segment {
@@ -47,6 +67,8 @@ pub(super) struct Segment {
     pub(super) first_timestamp: Cell<i64>,
     pub(super) max_timestamp: Cell<i64>,
     pub(super) max_timestamp_offset: Cell<Offset>,
+    /// False for a segment of which only the files are known.
+    pub(super) knows_timestamps: Cell<bool>,
     /// Wall clock when it was made, in ms: ages a segment without timestamps.
     pub(super) created_ms: i64,
     unindexed_bytes: Cell<u64>,
@@ -60,6 +82,9 @@ pub(super) struct Segment {
     allocation_step: Cell<u64>,
     /// A task is opening the file or reserving room.
     preparing: Cell<bool>,
+    /// A task is writing the index files.
+    pub(super) indexing: Cell<bool>,
+    pub(super) indexed: Signal,
     preparation_error: RefCell<Option<Error>>,
     prepared: Signal,
 }
@@ -78,6 +103,7 @@ impl Segment {
             first_timestamp: Cell::new(-1),
             max_timestamp: Cell::new(-1),
             max_timestamp_offset: Cell::new(-1),
+            knows_timestamps: Cell::new(true),
             created_ms: now_ms,
             unindexed_bytes: Cell::new(0),
             indexes: RefCell::new(Indexes {
@@ -92,9 +118,37 @@ impl Segment {
             allocated: Cell::new(0),
             allocation_step: Cell::new(0),
             preparing: Cell::new(false),
+            indexing: Cell::new(false),
+            indexed: Signal::default(),
             preparation_error: RefCell::new(None),
             prepared: Signal::default(),
         }
+    }
+
+    /// A segment whose files exist, on stable media up to `restored.len`.
+    pub(super) fn restore(dir: &Rc<Path>, base_offset: Offset, restored: Restored) -> Segment {
+        let segment = Segment::begin(dir, base_offset, u64::MAX, 0);
+        segment.len.set(restored.len);
+        segment.written.set(restored.len);
+        segment.synced.set(restored.len);
+        segment.end_offset.set(restored.end_offset);
+        {
+            let mut indexes = segment.indexes.borrow_mut();
+            indexes.offset = Column::on_disk(restored.offset_entries);
+            indexes.time = Column::on_disk(restored.time_entries);
+            indexes.txn = Column::on_disk(restored.txn_entries);
+        }
+        match restored.facts {
+            None => segment.knows_timestamps.set(false),
+            Some(facts) => {
+                segment.first_timestamp.set(facts.first_timestamp);
+                segment.max_timestamp.set(facts.max_timestamp);
+                segment.max_timestamp_offset.set(facts.max_timestamp_offset);
+                segment.unindexed_bytes.set(facts.unindexed_bytes);
+                segment.indexes.borrow_mut().last_time = facts.max_timestamp;
+            }
+        }
+        segment
     }
 
     pub(super) fn path(&self, suffix: &str) -> PathBuf {
@@ -107,6 +161,11 @@ impl Segment {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len.get() == 0
+    }
+
+    /// True when the log file is known to exist.
+    pub(super) fn has_file(&self) -> bool {
+        self.writing.borrow().is_some() || self.written.get() > 0
     }
 
     pub(super) fn is_written(&self) -> bool {
@@ -175,5 +234,19 @@ impl Segment {
             || indexes.offset.len() >= entries_max / offset::ENTRY
             || indexes.time.len() + 1 >= entries_max / time::ENTRY
             || header.last_offset() - self.base_offset > i64::from(i32::MAX)
+    }
+
+    /// What a checkpoint keeps of an active segment whose indexes were just written.
+    pub(super) fn facts(&self) -> Active {
+        let indexes = self.indexes.borrow();
+        Active {
+            first_timestamp: self.first_timestamp.get(),
+            max_timestamp: self.max_timestamp.get(),
+            max_timestamp_offset: self.max_timestamp_offset.get(),
+            unindexed_bytes: self.unindexed_bytes.get(),
+            offset_entries: indexes.offset.len() as u32,
+            time_entries: indexes.time.len() as u32,
+            txn_entries: indexes.txn.len() as u32,
+        }
     }
 }

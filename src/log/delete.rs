@@ -1,0 +1,97 @@
+//! Giving up records: from the front (DeleteRecords, retention), and the whole partition.
+//!
+//! A segment is first taken out of the log, then its files are renamed with `.deleted` behind their
+//! names, and after `file.delete.delay.ms` they are removed; readers that hold a descriptor go on.
+//! A crash between these steps leaves `.deleted` files, which the next open removes, or a segment
+//! below the log's start, which the next deletion takes.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::error::{At, Error};
+use super::segment::Segment;
+use super::{Log, names};
+use crate::base::prng::Prng;
+use crate::model::Offset;
+use crate::rt::{self, file};
+
+impl Log {
+    /// Moves the log's start to `offset` (never back, never beyond the end) and removes the
+    /// segments that lie wholly below. The new start is durable with the next checkpoint.
+    pub async fn delete_before(&self, offset: Offset) -> Result<(), Error> {
+        if let Some(error) = self.failure() {
+            return Err(error);
+        }
+        let start = offset.min(self.end_offset.get());
+        if start > self.log_start_offset.get() {
+            self.log_start_offset.set(start);
+            if self.epochs.borrow_mut().truncate_start(start) {
+                self.epochs_kept.set(false);
+            }
+        }
+        self.remove_segments().await
+    }
+
+    /// Removes finished segments below the log's start. The active one stays, and its file is made
+    /// first: the name of the last file says which offset comes next.
+    async fn remove_segments(&self) -> Result<(), Error> {
+        let start = self.log_start_offset.get();
+        let goes =
+            |segment: &Rc<Segment>| segment.finished.get() && segment.end_offset.get() <= start;
+        let first = self.segments.borrow().first().filter(|first| goes(first)).cloned();
+        if first.is_none() || self.segments.borrow().len() < 2 {
+            return Ok(());
+        }
+        let active = self.active();
+        active.make_file().await?;
+        let gone: Vec<Rc<Segment>> = {
+            let mut segments = self.segments.borrow_mut();
+            let last = segments.len() - 1;
+            let count = segments[..last].iter().take_while(|segment| goes(segment)).count();
+            segments.drain(..count).collect()
+        };
+        let mut paths = Vec::new();
+        for segment in gone {
+            segment.cool_down();
+            for suffix in names::SEGMENT_SUFFIXES {
+                let path = segment.path(suffix);
+                // The snapshot where the log now begins may still be needed.
+                let keeps = suffix == names::SNAPSHOT && segment.base_offset >= start;
+                if !keeps && file::exists(&path).await.at(&path)? {
+                    file::rename(&path, &names::deleted(&path)).await.at(&path)?;
+                    paths.push(names::deleted(&path));
+                }
+            }
+        }
+        file::sync_dir(&self.dir).await.at(&self.dir)?;
+        let delay = Duration::from_millis(self.settings.get().file_delete_delay_ms);
+        rt::spawn_background(remove_later(paths, delay)).detach();
+        Ok(())
+    }
+
+    /// Takes the log offline and removes its directory, by way of a name that no log has.
+    pub async fn delete(&self) -> Result<(), Error> {
+        self.fail(Error::closed(&self.dir));
+        while self.finishing.get() > 0 {
+            self.finished.wait().await;
+        }
+        let mut name = self.dir.file_name().unwrap_or_default().to_owned();
+        let number = Prng::new(rt::unix_ms() as u64 ^ rt::now().as_nanos()).next_u64();
+        name.push(format!(".{number:032x}{}", names::DELETED_DIR));
+        let aside = self.dir.with_file_name(name);
+        file::rename(&self.dir, &aside).await.at(&self.dir)?;
+        if let Some(parent) = self.dir.parent() {
+            file::sync_dir(parent).await.at(parent)?;
+        }
+        file::remove_dir_all(&aside).await.at(&aside)
+    }
+}
+
+/// What cannot be removed now is removed by the next open.
+async fn remove_later(paths: Vec<PathBuf>, delay: Duration) {
+    rt::sleep(delay).await;
+    for path in paths {
+        let _ = file::remove_file(&path).await;
+    }
+}

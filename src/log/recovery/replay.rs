@@ -1,0 +1,111 @@
+//! Entering scanned batches into everything that an append would have entered them into.
+
+use std::path::Path;
+
+use super::Recovered;
+use crate::log::append::{claim, remembered};
+use crate::log::epochs::Epochs;
+use crate::log::error::Error;
+use crate::log::header::Header;
+use crate::log::index::txn::Aborted;
+use crate::log::producers::{Ended, Producers};
+use crate::log::scan::{Scan, Scanned};
+use crate::log::segment::Segment;
+use crate::log::{marker, names};
+use crate::model::{LeaderEpoch, Offset};
+
+pub(super) struct Replay {
+    /// Bytes between two entries of the offset index.
+    pub(super) interval: u64,
+    pub(super) producers: Producers,
+    /// The producers know everything below.
+    pub(super) producers_from: Offset,
+    pub(super) epochs: Epochs,
+    /// The epochs know everything below.
+    pub(super) epochs_from: Offset,
+    pub(super) recovered: Recovered,
+}
+
+/// Where a scan ended, and what was wrong there if it was not simply the end.
+pub(super) struct End {
+    pub(super) position: u64,
+    pub(super) file_len: u64,
+    pub(super) why: Option<&'static str>,
+}
+
+impl Replay {
+    /// Scans a segment from `position` on, where `offset` is next.
+    pub(super) async fn segment(
+        &mut self,
+        segment: &Segment,
+        position: u64,
+        offset: Offset,
+    ) -> Result<End, Error> {
+        let mut scan =
+            Scan::open(&segment.log_path(), segment.base_offset, position, offset).await?;
+        let why = loop {
+            match scan.next().await? {
+                Scanned::Batch { position, header, control } => {
+                    segment.note(&header, position, self.interval);
+                    self.recovered.scanned_bytes += header.len as u64;
+                    if header.base_offset >= self.epochs_from {
+                        self.epochs.assign(LeaderEpoch(header.leader_epoch), header.base_offset);
+                    }
+                    if let Some(ended) = self.producer(&header, control.as_deref()) {
+                        segment.note_ended(&ended);
+                    }
+                }
+                Scanned::End => break None,
+                Scanned::Bad(why) => break Some(why),
+            }
+        };
+        Ok(End { position: scan.position(), file_len: scan.file_len(), why })
+    }
+
+    /// Scans a segment up to `until` for the sake of its producers.
+    pub(super) async fn producers_only(
+        &mut self,
+        dir: &Path,
+        base: Offset,
+        until: u64,
+    ) -> Result<(), Error> {
+        let path = names::file(dir, base, names::LOG);
+        let mut scan = Scan::open(&path, base, 0, base).await?;
+        while scan.position() < until {
+            match scan.next().await? {
+                Scanned::Batch { header, control, .. } => {
+                    self.recovered.scanned_bytes += header.len as u64;
+                    self.producer(&header, control.as_deref());
+                }
+                Scanned::End => break,
+                Scanned::Bad(why) => return Err(Error::corrupt(&path, scan.position(), why)),
+            }
+        }
+        Ok(())
+    }
+
+    fn producer(&mut self, header: &Header, control: Option<&[u8]>) -> Option<Ended> {
+        if header.base_offset < self.producers_from {
+            return None;
+        }
+        if let Some(claim) = claim(header) {
+            self.producers.apply(&claim, remembered(header));
+        }
+        let marker = marker::read(control?, 0)?;
+        self.producers.apply_marker(&marker, header.base_offset)
+    }
+}
+
+impl Segment {
+    /// A transaction ended by a marker in this segment: an aborted one enters the index.
+    pub(in crate::log) fn note_ended(&self, ended: &Ended) {
+        if ended.aborted {
+            self.indexes.borrow_mut().txn.push(Aborted {
+                producer_id: ended.producer_id,
+                first_offset: ended.first_offset,
+                last_offset: ended.last_offset,
+                last_stable_offset: ended.last_stable_offset,
+            });
+        }
+    }
+}
