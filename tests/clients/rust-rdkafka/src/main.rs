@@ -1,9 +1,9 @@
 //! Real-client tests through librdkafka, and big-file's writer and reader. Consumers are assigned their
 //! partitions: groups and transactions are not what is tested here.
 //!
-//!     rust-rdkafka tests                              with BOOTSTRAP and STORED in the environment
-//!     rust-rdkafka write BOOTSTRAP TOPIC CODEC        a file from standard input into the topic
-//!     rust-rdkafka read BOOTSTRAP TOPIC RECORDS       and back, in order, to standard output
+//!     rust-rdkafka tests                    with BOOTSTRAP and STORED in the environment
+//!     rust-rdkafka write BOOTSTRAP TOPIC CODEC PARTITIONS FILE      see src/file.rs
+//!     rust-rdkafka read BOOTSTRAP TOPIC PARTITIONS RECORDS FILE
 
 mod admin;
 mod cluster;
@@ -20,8 +20,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tests"] => tests(),
-        ["write", bootstrap, topic, codec] => done(file::write(bootstrap, topic, codec)),
-        ["read", bootstrap, topic, records] => done(file::read(bootstrap, topic, records)),
+        ["write", bootstrap, topic, codec, partitions, path] => {
+            done(file::write(bootstrap, topic, codec, partitions, path))
+        }
+        ["read", bootstrap, topic, partitions, records, path] => {
+            done(file::read(bootstrap, topic, partitions, records, path))
+        }
         _ => {
             eprintln!("usage: rust-rdkafka tests | write | read ..., see src/main.rs");
             ExitCode::from(2)

@@ -35,12 +35,13 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class Cluster implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(30);
 
-    final String bootstrap = System.getenv("BOOTSTRAP");
+    final String bootstrap;
     private final String test;
     private final List<Runnable> closings = new ArrayList<>();
     private Admin admin;
 
-    Cluster(String test) {
+    Cluster(String bootstrap, String test) {
+        this.bootstrap = bootstrap;
         this.test = test;
     }
 

@@ -23,7 +23,7 @@ public final class Run {
         for (Test test : tests) {
             String name = version + "-" + test.name();
             System.err.println("--- " + name);
-            try (Cluster cluster = new Cluster(name)) {
+            try (Cluster cluster = new Cluster(System.getenv("BOOTSTRAP"), name)) {
                 test.body().run(cluster);
                 System.out.println("ok " + name);
             } catch (Throwable failure) {
