@@ -3,8 +3,8 @@
 //! glommio gives tasks, shares, timers, sleeping and the queues between cores; files and sockets
 //! go through the side ring. One weakness of the runtime is defended against here: its loop may
 //! park while tasks are runnable (when a preemption event arrives between its poll and its first
-//! task). A pulse bounds that: every few milliseconds while device work is under way, every quarter
-//! of a second otherwise. The pulse can go when the runtime checks its queues before it parks.
+//! task). A pulse bounds that: every few milliseconds while the core has something to do, every
+//! quarter of a second otherwise. The pulse can go when the runtime checks its queues before it parks.
 
 pub mod clock;
 pub mod file;
@@ -25,8 +25,10 @@ use super::CoreStats;
 use super::current::{self, Current};
 use super::ring::Ring;
 
-/// Longest sleep of a core with device work under way.
+/// Longest sleep of a core that did something a moment ago, or has device work under way.
 const PULSE_ACTIVE: Duration = Duration::from_millis(4);
+/// A task queue's turn, glommio's own default.
+const PREEMPT: Duration = Duration::from_millis(100);
 /// Longest sleep of an idle core.
 const PULSE_IDLE: Duration = Duration::from_millis(250);
 
@@ -69,17 +71,20 @@ pub struct Layout {
     pub pin: bool,
     /// False leaves the runtime's sleeping weakness undefended (only its own stress test).
     pub pulse: bool,
+    /// How long a task queue runs before others get their turn. Very short ones provoke the
+    /// weakness (only its own stress test).
+    pub preempt: Duration,
 }
 
 impl Layout {
     /// One core on each of these processors.
     pub fn pinned(cpus: Vec<usize>) -> Layout {
-        Layout { cpus, worker_cpus: Vec::new(), pin: true, pulse: true }
+        Layout { cpus, worker_cpus: Vec::new(), pin: true, pulse: true, preempt: PREEMPT }
     }
 
     /// `count` cores that are not pinned.
     pub fn unpinned(count: usize) -> Layout {
-        Layout { cpus: (0..count).collect(), worker_cpus: Vec::new(), pin: false, pulse: true }
+        Layout { pin: false, ..Layout::pinned((0..count).collect()) }
     }
 }
 
@@ -126,6 +131,7 @@ where
             .name(&format!("data-{core}"))
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
+            .preempt_timer(layout.preempt)
             .spawn(move || async move { run_core(worker_cpus, pulse, main(core)).await })
             .map_err(io::Error::other)?;
         handles.push(handle);
@@ -179,11 +185,13 @@ async fn listen(ring: Rc<Ring>) {
 
 /// The pulse: see the head of this file.
 async fn beat(ring: Rc<Ring>) {
+    let mut busy = false;
     loop {
-        let period = if ring.is_active() { PULSE_ACTIVE } else { PULSE_IDLE };
+        let period = if busy || ring.is_active() { PULSE_ACTIVE } else { PULSE_IDLE };
         let before = ring.turns();
         g::timer::Timer::new(period).await;
-        if ring.has_work() && ring.turns() == before {
+        busy = ring.turns() != before;
+        if ring.has_work() && !busy {
             ring.count(|stats| stats.stalls += 1);
         }
         ring.turn();
