@@ -107,12 +107,11 @@ impl Stream {
         }
     }
 
-    /// Receives no more: a pending receive yields 0. What is still to be sent is sent. (In the
-    /// simulator it ends both directions.)
+    /// Receives no more: a pending receive yields 0. What is still to be sent is sent.
     pub fn shutdown_receive(&self) {
         match self {
             Stream::Real(stream) => stream.shutdown_receive(),
-            Stream::Sim(stream) => stream.shutdown(),
+            Stream::Sim(stream) => stream.shutdown_receive(),
         }
     }
 

@@ -75,7 +75,12 @@ impl Metadata {
         if replayed.kept < bytes.len() {
             // The last write before a crash: it was never acknowledged.
             journal.truncate(replayed.kept as u64).await?;
-            journal.sync_data().await?;
+        }
+        // What a killed process left unsynced is acted on from now on: a power cut must not take
+        // it back, nor the names under which it was found.
+        journal.sync_data().await?;
+        for dir in [Some(dir), dir.parent()].into_iter().flatten() {
+            file::sync_dir(dir).await?;
         }
         Ok(Rc::new(Metadata {
             dir: dir.to_owned(),

@@ -99,6 +99,13 @@ impl Connection {
         result
     }
 
+    /// `side` receives what has arrived and then the end, while the peer may go on sending.
+    pub(super) fn stop_receiving(&self, side: usize) {
+        let mut pipe = self.incoming(side).borrow_mut();
+        pipe.stopped = true;
+        pipe.serve(|most| most);
+    }
+
     /// `side` sends its end and listens no more; what it sent before still arrives. With bytes
     /// unread, the peer hears of a reset instead.
     pub(super) fn close(self: &Rc<Self>, world: &Rc<World>, side: usize) {

@@ -34,7 +34,9 @@ pub(super) struct Pipe {
     /// The sender has sent its end.
     pub(super) ended: bool,
     end_arrived: bool,
-    /// The receiver takes no more.
+    /// The receiver takes only what is there.
+    pub(super) stopped: bool,
+    /// The receiver takes nothing, and who sends learns it.
     pub(super) deaf: bool,
     /// The sending side learnt that the connection is reset.
     pub(super) broken: bool,
@@ -105,7 +107,7 @@ impl Pipe {
             self.senders.wake_all();
         } else if self.reset_arrived {
             completer.complete(Err(io::Error::from(Errno::CONNRESET)));
-        } else if self.end_arrived || self.deaf {
+        } else if self.end_arrived || self.stopped || self.deaf {
             completer.complete(Ok(Vec::new()));
         } else {
             self.receiver = Some((most, completer));

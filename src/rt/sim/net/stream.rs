@@ -161,6 +161,11 @@ impl Stream {
         .await
     }
 
+    /// See `rt::Stream::shutdown_receive`.
+    pub fn shutdown_receive(&self) {
+        self.0.connection.stop_receiving(self.0.side);
+    }
+
     /// See `rt::Stream::shutdown`.
     pub fn shutdown(&self) {
         self.0.connection.close(self.0.core.world(), self.0.side);
