@@ -122,9 +122,15 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
             }
         }
     }
-    let others: Vec<_> = others(shard).map(|core| shard.call(core, Request::Stop)).collect();
-    stop(shard, front).await;
-    for stopped in others {
+    // In two rounds: while one core has clients, they may need any other.
+    let hushed: Vec<_> = others(shard).map(|core| shard.call(core, Request::Hush)).collect();
+    hush(front).await;
+    for hushed in hushed {
+        hushed.await;
+    }
+    let stopped: Vec<_> = others(shard).map(|core| shard.call(core, Request::Stop)).collect();
+    shard.close_partitions().await;
+    for stopped in stopped {
         stopped.await;
     }
 }
@@ -237,8 +243,12 @@ async fn follow(shard: &Rc<Shard>, plan: &Plan) {
                 });
                 shard.reply(METADATA_CORE, call, Reply::Opened(opened));
             }
+            Order::Hush => {
+                hush(front.take()).await;
+                shard.reply(METADATA_CORE, call, Reply::Hushed);
+            }
             Order::Stop => {
-                stop(shard, front.take()).await;
+                shard.close_partitions().await;
                 shard.reply(METADATA_CORE, call, Reply::Stopped);
                 // The reply leaves with the next turn of this core.
                 rt::sleep(Duration::from_millis(1)).await;
@@ -271,11 +281,10 @@ fn open(shard: &Rc<Shard>, plan: &Plan) -> Result<Front, String> {
     })
 }
 
-async fn stop(shard: &Rc<Shard>, front: Option<Front>) {
+async fn hush(front: Option<Front>) {
     if let Some(front) = front {
         front.close().await;
     }
-    shard.close_partitions().await;
 }
 
 async fn report(shard: &Rc<Shard>) {

@@ -35,7 +35,9 @@ pub enum Request {
     Open,
     /// What this core counted.
     Count,
-    /// From the metadata core: close everything and end.
+    /// From the metadata core: end all connections, and go on answering other cores.
+    Hush,
+    /// From the metadata core, when no core has connections: close everything and end.
     Stop,
 }
 
@@ -48,6 +50,7 @@ pub enum Reply {
     Noted,
     Opened(Result<SocketAddr, String>),
     Counters(CoreCounters),
+    Hushed,
     Stopped,
 }
 

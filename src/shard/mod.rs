@@ -50,6 +50,7 @@ pub const METADATA_CORE: usize = 0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Open,
+    Hush,
     Stop,
 }
 
@@ -442,6 +443,7 @@ impl Shard {
             .detach(),
             Request::Count => self.reply(from, call, Reply::Counters(self.counted())),
             Request::Open => self.orders.push(call, Order::Open),
+            Request::Hush => self.orders.push(call, Order::Hush),
             Request::Stop => self.orders.push(call, Order::Stop),
         }
     }
