@@ -59,7 +59,7 @@ impl Partition {
         log: Rc<Log>,
         progress: Rc<Broadcast>,
     ) -> Rc<Partition> {
-        Rc::new(Partition {
+        let partition = Rc::new(Partition {
             topic,
             name,
             index,
@@ -72,7 +72,10 @@ impl Partition {
             flushing: Cell::new(false),
             flushed: Broadcast::default(),
             progress,
-        })
+        });
+        // What was recovered is on stable media: it is safe at every level.
+        partition.log.set_high_watermark(partition.high_watermark());
+        partition
     }
 
     pub fn log(&self) -> &Rc<Log> {
@@ -89,6 +92,7 @@ impl Partition {
 
     pub fn set_level(&self, level: DurabilityLevel) {
         self.level.set(level);
+        self.log.set_high_watermark(self.high_watermark());
     }
 
     /// What consumers may see: everything that is safe at the topic's level. So nothing that was
