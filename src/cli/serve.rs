@@ -135,6 +135,15 @@ fn cpus(cores: &Cores) -> Result<Vec<usize>, String> {
     }
 }
 
+/// Where the kernel's workers (splices, cold reads) run: beside the data cores where there is such
+/// a place, otherwise anywhere, so that none of them is bound to the core that waits for it.
+fn worker_cpus(data: &[usize]) -> Vec<usize> {
+    let present: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+    let beside: Vec<usize> = present.iter().copied().filter(|cpu| !data.contains(cpu)).collect();
+    if beside.is_empty() { present } else { beside }
+}
+
 /// Says in one line what the kernel lacks.
 fn check_host(cores: usize) -> Result<(), String> {
     let disabled = fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
@@ -257,7 +266,7 @@ fn start(
     let (events, happened) = mpsc::channel();
     let seats: Vec<_> = rt::mesh(plan.cores, MESH_BOUND).into_iter().map(Some).collect();
     let given = Arc::new(Mutex::new((seats, Some(inbox))));
-    let layout = Layout { worker_cpus: Vec::new(), ..Layout::pinned(cpus.to_vec()) };
+    let layout = Layout { worker_cpus: worker_cpus(cpus), ..Layout::pinned(cpus.to_vec()) };
     let core_plan = plan.clone();
     let cores = run_cores(&layout, move |core| {
         let (seat, inbox) = {

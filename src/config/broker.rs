@@ -151,21 +151,26 @@ properties! {
         "delete.topic.enable" as delete_topic_enable: bool, Kind::Bool
             => "true", Online, High;
         /// Milliseconds between two looks for segments that retention removes.
+        /// Has no effect yet.
         "log.retention.check.interval.ms" as log_retention_check_interval_ms: i64,
             Kind::long_from(1) => "300000", Online, Medium;
         /// Whether compacted topics are compacted.
+        /// Has no effect yet.
         "log.cleaner.enable" as log_cleaner_enable: bool, Kind::Bool
             => "true", Online, Medium;
         /// Milliseconds which the cleaner rests when it found nothing to do.
+        /// Has no effect yet.
         "log.cleaner.backoff.ms" as log_cleaner_backoff_ms: i64, Kind::long_from(0)
             => "15000", Online, Medium;
         /// Bytes of the largest request; a connection that announces more is closed.
         "socket.request.max.bytes" as socket_request_max_bytes: i32,
             Kind::int(1, FRAME_BYTES_MAX as i32) => "104857600", Restart, Medium;
         /// Bytes of a socket's receive buffer; -1 leaves it to the system.
+        /// Has no effect yet: the system tunes each connection.
         "socket.receive.buffer.bytes" as socket_receive_buffer_bytes: i32, Kind::int_from(-1)
             => "102400", Restart, High;
         /// Bytes of a socket's send buffer; -1 leaves it to the system.
+        /// Has no effect yet: the system tunes each connection.
         "socket.send.buffer.bytes" as socket_send_buffer_bytes: i32, Kind::int_from(-1)
             => "102400", Restart, High;
         /// Connections that wait to be accepted.

@@ -25,23 +25,29 @@ properties! {
             => "synced", Online, High, from ["ringmain.durability"];
         /// What is done with old segments: `delete` drops them by age and size, `compact` keeps the
         /// last record of each key. Both may be named; with neither everything is kept.
+        /// Nothing is deleted or compacted by itself yet; DeleteRecords asks for `delete`.
         "cleanup.policy" as cleanup_policy: CleanupPolicy, Kind::ListOf(CleanupPolicy::NAMES)
             => "delete", Online, Medium, from ["log.cleanup.policy"];
         /// How batches are compressed on disk. `producer` keeps them as they came.
+        /// Has no effect yet.
         "compression.type" as compression_type: CompressionType,
             Kind::OneOf(CompressionType::NAMES)
             => "producer", Online, Medium, from ["compression.type"];
         /// The level where compression.type is `gzip`; -1 is the codec's own default.
+        /// Has no effect yet.
         "compression.gzip.level" as compression_gzip_level: i32, Kind::int_or(-1, 1, 9)
             => "-1", Online, Medium, from ["compression.gzip.level"];
         /// The level where compression.type is `lz4`.
+        /// Has no effect yet.
         "compression.lz4.level" as compression_lz4_level: i32, Kind::int(1, 17)
             => "9", Online, Medium, from ["compression.lz4.level"];
         /// The level where compression.type is `zstd`.
+        /// Has no effect yet.
         "compression.zstd.level" as compression_zstd_level: i32, Kind::int(-131_072, 22)
             => "3", Online, Medium, from ["compression.zstd.level"];
         /// How long a compacted topic keeps the markers of deleted keys, in milliseconds: the time
         /// in which a consumer that began at the start must have read everything.
+        /// Has no effect yet.
         "delete.retention.ms" as delete_retention_ms: i64, Kind::long_from(0)
             => "86400000", Online, Medium, from ["log.cleaner.delete.retention.ms"];
         /// How long a removed segment's file stays, in milliseconds, for readers that still hold it.
@@ -52,6 +58,7 @@ properties! {
         "flush.messages" as flush_messages: i64, Kind::long_from(1)
             => "9223372036854775807", Online, Medium, from ["log.flush.interval.messages"];
         /// Milliseconds after which a flush of what has been written is forced.
+        /// Has no effect yet.
         "flush.ms" as flush_ms: i64, Kind::long_from(0)
             => "9223372036854775807", Online, Medium,
             from ["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
@@ -60,10 +67,12 @@ properties! {
             => "4096", Online, Medium, from ["log.index.interval.bytes"];
         /// Milliseconds after which a record must be considered for compaction, however little of
         /// the log is dirty.
+        /// Has no effect yet.
         "max.compaction.lag.ms" as max_compaction_lag_ms: i64, Kind::long_from(1)
             => "9223372036854775807", Online, Medium, from ["log.cleaner.max.compaction.lag.ms"];
         /// Bytes to which a batch may grow where the broker has to decompress it, which it does only
         /// for a compression.type of its own; 67108864 at most, whatever is set here.
+        /// Has no effect yet.
         "max.decompressed.message.bytes" as max_decompressed_message_bytes: i32, Kind::int_from(1)
             => "2147483639", Online, Medium, from ["max.decompressed.message.bytes"];
         /// Bytes of the largest record batch that is accepted, as it travels, compressed or not.
@@ -82,22 +91,27 @@ properties! {
             Kind::OneOf(TimestampType::NAMES)
             => "CreateTime", Online, Medium, from ["log.message.timestamp.type"];
         /// The part of a compacted log that may be dirty before it is cleaned.
+        /// Has no effect yet.
         "min.cleanable.dirty.ratio" as min_cleanable_dirty_ratio: f64,
             Kind::Double { min: 0.0, max: 1.0 }
             => "0.5", Online, Medium, from ["log.cleaner.min.cleanable.ratio"];
         /// Milliseconds for which a record is not compacted away.
+        /// Has no effect yet.
         "min.compaction.lag.ms" as min_compaction_lag_ms: i64, Kind::long_from(0)
             => "0", Online, Medium, from ["log.cleaner.min.compaction.lag.ms"];
         /// Replicas in sync, the leader among them, that acks=all asks for.
         "min.insync.replicas" as min_insync_replicas: i32, Kind::int_from(1)
             => "1", Online, Medium, from ["min.insync.replicas"];
         /// Whether a new segment's file is given all its blocks at once.
+        /// Has no effect yet.
         "preallocate" as preallocate: bool, Kind::Bool
             => "false", Online, Medium, from ["log.preallocate"];
         /// Bytes of a partition beyond which its oldest segments are deleted; below 0 is no limit.
+        /// Has no effect yet.
         "retention.bytes" as retention_bytes: i64, Kind::long_from(i64::MIN)
             => "-1", Online, Medium, from ["log.retention.bytes"];
         /// Milliseconds after which a segment is deleted; -1 is never.
+        /// Has no effect yet.
         "retention.ms" as retention_ms: i64, Kind::long_from(-1)
             => "604800000", Online, Medium,
             from ["log.retention.ms", "log.retention.minutes" * 60_000,
@@ -118,6 +132,7 @@ properties! {
             => "604800000", Online, Medium,
             from ["log.roll.ms", "log.roll.hours" * 3_600_000];
         /// Whether a replica out of sync may become leader, at the price of losing records.
+        /// Has no effect yet.
         "unclean.leader.election.enable" as unclean_leader_election_enable: bool, Kind::Bool
             => "false", Online, Medium, from ["unclean.leader.election.enable"];
     }

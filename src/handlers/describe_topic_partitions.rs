@@ -12,9 +12,6 @@ use crate::wire::messages::describe_topic_partitions::{
     DescribeTopicPartitionsResponseTopic,
 };
 
-/// Partitions of one page at most (Kafka: max.request.partition.size.limit).
-const DESCRIBED_PARTITIONS_MAX: i32 = 2000;
-
 pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) -> Reply {
     let image = cx.shard().image();
     let mut names: Vec<&str> = if request.topics.is_empty() {
@@ -28,7 +25,8 @@ pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) ->
     if let Some(cursor) = start {
         names.retain(|name| *name >= cursor.topic_name);
     }
-    let limit = request.response_partition_limit.clamp(1, DESCRIBED_PARTITIONS_MAX) as usize;
+    let most = cx.shard().config().max_request_partition_size_limit;
+    let limit = request.response_partition_limit.clamp(1, most) as usize;
     let mut left = limit;
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names {

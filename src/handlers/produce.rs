@@ -21,6 +21,8 @@ use crate::shard::Counters;
 use crate::shard::append_group::{AppendGroup, AppendResult, Hold};
 use crate::shard::message::{AckWait, RemoteRecords};
 use crate::shard::placement::TopicPlace;
+use crate::wire::batch::BatchHeader;
+use crate::wire::compression::Codec;
 use crate::wire::frame::{RequestHeader, RequestKind};
 use crate::wire::message::Api;
 use crate::wire::messages::produce::{Produce, ProduceHead, ProduceParts};
@@ -28,6 +30,8 @@ use crate::wire::primitives::Reader;
 
 /// Topics are named by id from this version on.
 const BY_ID: i16 = 13;
+/// Producers may send zstd from this version on (KIP-110).
+const ZSTD: i16 = 7;
 /// Record sets from this size on are received in place.
 const PLACED_MIN: usize = 24 << 10;
 
@@ -169,6 +173,9 @@ impl<'c> Run<'c> {
         if wait == AckWait::Level && topic.insync_min > 1 {
             return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
         }
+        if self.cx.version() < ZSTD && is_zstd(&records) {
+            return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+        }
         let shard = self.cx.shard();
         if place.core == shard.core() {
             let here = place.here.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
@@ -218,4 +225,12 @@ fn without_answer(client: &Client, group: &AppendGroup, ticket: Ticket) -> Resul
             error.message()
         )),
     }
+}
+
+fn is_zstd(records: &Records<'_>) -> bool {
+    let bytes = match records {
+        Records::Copy(bytes) => bytes,
+        Records::Adopt { buf, start } => &buf[*start..],
+    };
+    BatchHeader::peek(bytes).is_ok_and(|batch| batch.codec() == Some(Codec::Zstd))
 }

@@ -37,9 +37,10 @@ pub enum Listener {
 
 impl Listener {
     /// Listens on `address`; several cores may listen on one (SO_REUSEPORT) when `shared`.
-    pub fn bind(address: SocketAddr, shared: bool) -> io::Result<Listener> {
+    /// `backlog`: connections that may wait to be accepted.
+    pub fn bind(address: SocketAddr, shared: bool, backlog: i32) -> io::Result<Listener> {
         with(|current| match current {
-            Current::Real(core) => Ok(Listener::Real(core.listen(address, shared)?)),
+            Current::Real(core) => Ok(Listener::Real(core.listen(address, shared, backlog)?)),
             Current::Sim(core) => Ok(Listener::Sim(core.listen(address, shared)?)),
         })
     }

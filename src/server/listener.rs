@@ -35,7 +35,8 @@ impl Front {
         max: usize,
         idle_max: Duration,
     ) -> io::Result<Front> {
-        let listener = Listener::bind(address, shared)?;
+        let listener =
+            Listener::bind(address, shared, desk.shard.config().socket_listen_backlog_size)?;
         let address = listener.local_addr();
         let connections: Rc<RefCell<Slab<Rc<Connection>>>> = Rc::default();
         let gone = Rc::new(Signal::default());

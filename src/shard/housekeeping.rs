@@ -9,8 +9,6 @@ use crate::rt;
 
 /// Between two looks. A crash costs a scan of what was written since the last checkpoint.
 const PERIOD: Duration = Duration::from_secs(20);
-/// Looks between two expiries of producers (Kafka: producer.id.expiration.check.interval.ms).
-const EXPIRE_EVERY: u32 = 30;
 
 impl Shard {
     pub async fn keep_house(self: Rc<Self>) {
@@ -24,7 +22,9 @@ impl Shard {
                 checkpointed = written;
             }
             look = look.wrapping_add(1);
-            if look.is_multiple_of(EXPIRE_EVERY) {
+            let interval_ms = self.config().producer_id_expiration_check_interval_ms.max(1) as u128;
+            let every = (interval_ms / PERIOD.as_millis()).max(1);
+            if u128::from(look).is_multiple_of(every) {
                 let now_ms = rt::unix_ms();
                 for partition in self.partitions() {
                     partition.log().expire_producers(now_ms);

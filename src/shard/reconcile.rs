@@ -175,6 +175,7 @@ fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
         timestamp_after_max_ms: config.message_timestamp_after_max_ms,
         max_message_bytes: config.max_message_bytes as usize,
         producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
+        producer_ids_max: broker.producer_ids_per_partition_max as usize,
         file_delete_delay_ms: config.file_delete_delay_ms as u64,
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes,

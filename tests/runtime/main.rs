@@ -81,7 +81,7 @@ fn pieces_arrive_in_order_from_memory_and_from_files() {
     on_core(move || {
         let (path, want) = (path.clone(), want.clone());
         async move {
-            let listener = Listener::bind(loopback(), false).expect("listen");
+            let listener = Listener::bind(loopback(), false, 64).expect("listen");
             let address = listener.local_addr();
             let reader = std::thread::spawn(move || {
                 let mut got = Vec::new();
@@ -135,7 +135,7 @@ fn pieces_arrive_in_order_from_memory_and_from_files() {
 #[test]
 fn a_dropped_receive_is_cancelled_and_its_buffer_outlives_it() {
     on_core(|| async {
-        let listener = Listener::bind(loopback(), false).expect("listen");
+        let listener = Listener::bind(loopback(), false, 64).expect("listen");
         let client = Stream::connect(listener.local_addr()).await.expect("connect");
         let server = listener.accept().await.expect("accept");
         for _ in 0..50 {
@@ -190,7 +190,7 @@ fn longest_round_trip(pulse: bool) -> Option<Duration> {
     let cores = run_cores(&layout, move |_| {
         let tell = tell.clone();
         async move {
-            let listener = Listener::bind(loopback(), false).expect("listen");
+            let listener = Listener::bind(loopback(), false, 64).expect("listen");
             let client = Stream::connect(listener.local_addr()).await.expect("connect");
             let server = listener.accept().await.expect("accept");
             rt::spawn(async move {

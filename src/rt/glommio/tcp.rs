@@ -18,8 +18,6 @@ use super::super::tcp::Piece;
 use super::Core;
 use crate::base::buf::Buf;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
 /// Bytes a splice pipe holds.
 const PIPE_BYTES: usize = 1 << 20;
 /// Bytes one splice moves.
@@ -38,12 +36,17 @@ pub struct Listener {
 }
 
 impl Core {
-    pub(in crate::rt) fn listen(&self, address: SocketAddr, shared: bool) -> io::Result<Listener> {
+    pub(in crate::rt) fn listen(
+        &self,
+        address: SocketAddr,
+        shared: bool,
+        backlog: i32,
+    ) -> io::Result<Listener> {
         let fd = socket(address)?;
         sockopt::set_socket_reuseaddr(&fd, true)?;
         sockopt::set_socket_reuseport(&fd, shared)?;
         net::bind(&fd, &address)?;
-        net::listen(&fd, BACKLOG)?;
+        net::listen(&fd, backlog)?;
         let local = net::getsockname(&fd)?;
         let local = SocketAddr::try_from(local).map_err(io::Error::from)?;
         Ok(Listener { fd: Rc::new(fd), ring: self.ring.clone(), local })
