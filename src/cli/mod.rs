@@ -1,14 +1,46 @@
-//! The command line: one file a subcommand.
+//! The command line: one file, or one folder, a subcommand. Errors are one line, and say what to do.
 
+mod arguments;
+mod cluster;
+mod consume;
+mod escape;
+mod failure;
+mod input;
+mod interrupt;
+mod output;
+mod produce;
+mod progress;
+mod race;
 mod serve;
+mod table;
+mod topic;
+mod units;
 
 use std::process::ExitCode;
 
+use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-/// A Kafka-wire-compatible message broker for bare-metal Linux.
+use failure::Failure;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::BrightBlack.on_default());
+
+const EXAMPLES: &str = "\x1b[1;32mFirst steps:\x1b[0m
+  ringmain serve --data ./data                          # a broker; leave it running
+  ringmain topic create orders --partitions 4
+  echo 'hello' | ringmain produce --topic orders
+  ringmain consume --topic orders --from-beginning      # Ctrl-C ends it
+
+Commands talk to 127.0.0.1:9092 unless --bootstrap or RINGMAIN_BOOTSTRAP names another broker.";
+
+/// A Kafka-wire-compatible message broker for bare-metal Linux
 #[derive(Parser)]
-#[command(name = "ringmain", version, about, arg_required_else_help = true)]
+#[command(name = "ringmain", version, styles = STYLES, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -18,18 +50,26 @@ struct Cli {
 enum Command {
     /// Run the broker
     Serve(serve::Serve),
+    /// Create, list, describe, change and delete topics
+    #[command(subcommand)]
+    Topic(topic::Topic),
+    /// Write records to a topic
+    Produce(produce::Produce),
+    /// Read records of a topic
+    Consume(consume::Consume),
 }
 
-/// Runs the command line to its end. Errors are one line, and say what to do.
+/// Runs the command line to its end.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Serve(serve) => serve::run(serve),
+    let result = match arguments::parse::<Cli>().map(|cli| cli.command) {
+        Err(failure) => Err(failure),
+        Ok(Command::Serve(serve)) => serve::run(serve).map_err(Failure::from),
+        Ok(Command::Topic(topic)) => topic::run(topic),
+        Ok(Command::Produce(produce)) => produce::run(produce),
+        Ok(Command::Consume(consume)) => consume::run(consume),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("ringmain: {message}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }

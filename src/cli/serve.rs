@@ -145,7 +145,7 @@ fn worker_cpus(data: &[usize]) -> Vec<usize> {
 }
 
 /// Says in one line what the kernel lacks.
-fn check_host(cores: usize) -> Result<(), String> {
+pub(super) fn check_host(cores: usize) -> Result<(), String> {
     let disabled = fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
     let probe = rt::glommio::probe();
     if let Err(error) = probe {

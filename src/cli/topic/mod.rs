@@ -1,0 +1,68 @@
+//! `ringmain topic`: create, list, describe, alter, delete.
+
+mod alter;
+mod create;
+mod delete;
+mod describe;
+mod list;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use crate::client::{Cluster, Error, Metadata, Result, Scope};
+use crate::model::ErrorCode;
+
+#[derive(Subcommand)]
+pub enum Topic {
+    /// Create a topic
+    Create(create::Create),
+    /// List topics
+    List(list::List),
+    /// Show topics with their partitions and settings
+    Describe(describe::Describe),
+    /// Change a topic's settings, or raise its number of partitions
+    Alter(alter::Alter),
+    /// Delete topics and all their records
+    Delete(delete::Delete),
+}
+
+pub fn run(topic: Topic) -> std::result::Result<(), Failure> {
+    match topic {
+        Topic::Create(create) => create::run(create),
+        Topic::List(list) => list::run(list),
+        Topic::Describe(describe) => describe::run(describe),
+        Topic::Alter(alter) => alter::run(alter),
+        Topic::Delete(delete) => delete::run(delete),
+    }
+}
+
+/// There is no topic of this name.
+pub fn missing(name: &str) -> Failure {
+    Failure::Told(format!(
+        "there is no topic {name} (`ringmain topic list` shows those that exist, `ringmain topic \
+         create {name}` makes it)"
+    ))
+}
+
+/// `KEY=VALUE` of a setting; the value may be empty.
+fn setting(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("a setting is written KEY=VALUE, such as retention.ms=86400000".to_owned()),
+    }
+}
+
+/// A refusal about one topic, unless there is none.
+fn accepted(name: &str, code: ErrorCode, message: Option<&str>) -> Result<()> {
+    match code {
+        ErrorCode::NONE => Ok(()),
+        code => Err(Error::refused(format!("topic {name}"), code, message)),
+    }
+}
+
+/// These topics, or all; partitions' leaders may still be missing right after a topic was made.
+async fn metadata(cluster: &Cluster, names: &[String]) -> Result<Metadata> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let scope = if names.is_empty() { Scope::All } else { Scope::Topics(&names) };
+    cluster.retry(async || cluster.metadata(scope).await).await
+}
