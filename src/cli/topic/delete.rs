@@ -63,8 +63,7 @@ async fn delete(cluster: Rc<Cluster>, args: Delete, mut output: Output) -> Resul
         let refused = match missing {
             true if args.if_exists => Ok(()),
             true => Err(super::missing(name)),
-            false => super::accepted(name, result.error_code, result.error_message)
-                .map_err(Failure::from),
+            false => super::accepted(name, result.error_code, result.error_message),
         };
         match refused {
             Ok(()) if args.json => output.json(&Line { name, deleted: !missing }),

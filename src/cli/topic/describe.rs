@@ -170,7 +170,7 @@ fn print(line: &Line<'_>, output: &mut Output) {
 async fn settings(
     cluster: &Cluster,
     topics: &[(&str, &Topic)],
-) -> Result<BTreeMap<String, BTreeMap<String, Setting>>> {
+) -> std::result::Result<BTreeMap<String, BTreeMap<String, Setting>>, Failure> {
     let resource = |&(name, _): &(&'_ str, &Topic)| name.to_owned();
     let names: Vec<String> = topics.iter().map(resource).collect();
     let request = DescribeConfigsRequest {

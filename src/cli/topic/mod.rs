@@ -52,11 +52,16 @@ fn setting(text: &str) -> std::result::Result<(String, String), String> {
     }
 }
 
-/// A refusal about one topic, unless there is none.
-fn accepted(name: &str, code: ErrorCode, message: Option<&str>) -> Result<()> {
-    match code {
-        ErrorCode::NONE => Ok(()),
-        code => Err(Error::refused(format!("topic {name}"), code, message)),
+/// A refusal about one topic, unless there is none. Brokers often name the topic themselves.
+fn accepted(
+    name: &str,
+    code: ErrorCode,
+    message: Option<&str>,
+) -> std::result::Result<(), Failure> {
+    match (code, message) {
+        (ErrorCode::NONE, _) => Ok(()),
+        (code, Some(said)) if said.contains(name) => Err(format!("{said} ({code})").into()),
+        (code, message) => Err(Error::refused(format!("topic {name}"), code, message).into()),
     }
 }
 
