@@ -1,0 +1,1 @@
+"""compare-kafka: the same raw questions to two brokers, and what differs in their answers."""

@@ -1,0 +1,92 @@
+"""compare-kafka KAFKA-HOST:PORT OTHER-HOST:PORT
+
+Asks both brokers the same raw questions (compare/cases) and compares the decoded answers, field by field: error codes
+above all. Ids, addresses, times and words of explanation are set aside (--messages compares the words too).
+Differences that are meant are listed with their reason in compare/intended.txt; any other one, and any case that
+cannot be asked, makes the exit status 1.
+"""
+
+import argparse
+import fnmatch
+import json
+import pathlib
+import sys
+import time
+import traceback
+
+from .broker import Broker, comparable
+from .cases import CASES
+
+NOTHING = "(nothing)"
+
+
+def flat(value, path=""):
+    """Leaves by path: {"Topics.0.ErrorCode": 3}."""
+    if isinstance(value, dict) and value:
+        items = value.items()
+    elif isinstance(value, list) and value:
+        items = enumerate(value)
+    else:
+        return {path: value}
+    leaves = {}
+    for key, one in items:
+        leaves.update(flat(one, f"{path}.{key}" if path else str(key)))
+    return leaves
+
+
+def intended():
+    """(pattern of cases, pattern of paths, reason) of each line `CASE PATH reason`."""
+    lines = (pathlib.Path(__file__).parent / "intended.txt").read_text().splitlines()
+    return [tuple(line.split(None, 2)) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def ask(broker, case, messages):
+    try:
+        return comparable(broker, case(broker), messages=messages), None
+    except Exception:
+        return None, "".join(traceback.format_exc(limit=-2))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="compare-kafka", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kafka", metavar="KAFKA-HOST:PORT")
+    parser.add_argument("other", metavar="OTHER-HOST:PORT")
+    parser.add_argument("--case", action="append", metavar="PATTERN", help="only cases of such a name, like produce-*")
+    parser.add_argument("--messages", action="store_true", help="compare the words of explanation too")
+    parser.add_argument("--verbose", action="store_true", help="print Kafka's answer to every case, and the differences which are meant")
+    options = parser.parse_args()
+    salt = int(time.time() * 1000)
+    kafka, other = Broker(options.kafka, f"cmp-{salt}-a"), Broker(options.other, f"cmp-{salt}-b")
+    same = differing = meant = broken = 0
+    excuses = intended()
+    for name, case in CASES.items():
+        if options.case and not any(fnmatch.fnmatch(name, pattern) for pattern in options.case):
+            continue
+        (left, failure), (right, other_failure) = (ask(one, case, options.messages) for one in (kafka, other))
+        if options.verbose:
+            print(f"     {name}\n{json.dumps(left, indent=1)}")
+        if failure or other_failure:
+            broken += 1
+            for who, text in (("kafka", failure), ("other", other_failure)):
+                if text:
+                    print(f"FAIL {name}: could not be asked at {who}:\n{text}")
+            continue
+        left, right, bad = flat(left), flat(right), False
+        for path in [*left, *(path for path in right if path not in left)]:
+            one, two = left.get(path, NOTHING), right.get(path, NOTHING)
+            if one == two:
+                continue
+            reason = next((reason for cases, paths, reason in excuses
+                           if fnmatch.fnmatch(name, cases) and fnmatch.fnmatch(path, paths)), None)
+            bad, meant = bad or reason is None, meant + (reason is not None)
+            if reason is None or options.verbose:
+                print(f"{'DIFF' if reason is None else 'meant'} {name}: {path}: kafka {one!r}, other {two!r}"
+                      + (f" ({reason})" if reason else ""))
+        same, differing = same + (not bad), differing + bad
+    print(f"{same + differing + broken} cases: {same} alike, {differing} different, {broken} not asked; "
+          f"{meant} differences are meant")
+    return 1 if differing or broken or not same else 0
+
+
+sys.exit(main())
