@@ -16,7 +16,7 @@ const RESERVED: [(&str, &[&str]); 10] = [
     ("tokio", &["src/control/"]),
     ("SystemTime", &["src/rt/", "src/cli/", "src/main.rs"]),
     ("Instant::now", &["src/rt/", "src/cli/", "src/main.rs"]),
-    ("std::fs", &["src/rt/", "src/cli/", "src/main.rs"]),
+    ("std::fs", &["src/rt/", "src/log/offline/", "src/cli/", "src/main.rs"]),
     // Their order differs from run to run, which the simulator could not replay.
     ("HashMap::new", &["src/cli/"]),
     ("HashSet::new", &["src/cli/"]),
@@ -253,7 +253,7 @@ fn planted_faults_are_found() {
     check(
         "src/log/a.rs",
         "std::fs::read(x)",
-        &["2: std::fs belongs to src/rt/, src/cli/, src/main.rs"],
+        &["2: std::fs belongs to src/rt/, src/log/offline/, src/cli/, src/main.rs"],
     );
     check("src/log/a.rs", "#[cfg(test)]\nmod tests {\nstd::fs::read(x)\n}", &[]);
     check(

@@ -3,13 +3,13 @@
 
 use std::rc::Rc;
 
-use super::Log;
 use super::error::AppendError;
 use super::flush::Mark;
 use super::header::Header;
-use super::producers::{Claim, Origin, Remembered, Verdict};
+use super::producers::{Claim, Ended, Marker, Origin, Producers, Remembered, Verdict};
 use super::segment::Segment;
 use super::settings::TimestampType;
+use super::{Log, marker};
 use crate::base::buf::{ALIGN, Buf};
 use crate::model::{LeaderEpoch, Offset};
 use crate::wire::batch::{self, Batch, BatchError};
@@ -66,15 +66,34 @@ impl Log {
         now_ms: i64,
         origin: Origin,
     ) -> Result<Appended, AppendError> {
-        if let Some(error) = self.failure() {
-            return Err(AppendError::Offline(error));
-        }
-        if self.disk_full.get() {
-            return Err(AppendError::DiskFull);
-        }
+        self.check_open()?;
         match origin {
             Origin::Leader => self.append_leaders(records.bytes()),
-            Origin::Client | Origin::Coordinator => self.append_one(records, epoch, now_ms, origin),
+            Origin::Client | Origin::Coordinator => {
+                self.append_one(records, epoch, now_ms, origin, 0)
+            }
+        }
+    }
+
+    /// Appends the control batch with which a coordinator ends a transaction. Version 2 of
+    /// transactions (KIP-890) demands more of the marker's epoch.
+    pub fn append_marker(
+        &self,
+        records: &[u8],
+        epoch: LeaderEpoch,
+        now_ms: i64,
+        txn_version: i16,
+    ) -> Result<Appended, AppendError> {
+        self.check_open()?;
+        let records = Records::Copy(records);
+        self.append_one(records, epoch, now_ms, Origin::Coordinator, txn_version)
+    }
+
+    fn check_open(&self) -> Result<(), AppendError> {
+        match self.failure() {
+            Some(error) => Err(AppendError::Offline(error)),
+            None if self.disk_full.get() => Err(AppendError::DiskFull),
+            None => Ok(()),
         }
     }
 
@@ -84,6 +103,7 @@ impl Log {
         epoch: LeaderEpoch,
         now_ms: i64,
         origin: Origin,
+        txn_version: i16,
     ) -> Result<Appended, AppendError> {
         let settings = self.settings.get();
         let bytes = records.bytes();
@@ -92,22 +112,26 @@ impl Log {
             return Err(AppendError::TooLarge { bytes: bytes.len(), most });
         }
         let mut header = check_one(bytes, origin)?;
-        let claim = claim(&header);
-        if let Some(claim) = &claim {
-            let most = settings.producer_ids_max;
-            let verdict = self.producers.borrow().check(claim, origin, most);
-            if let Verdict::Duplicate(batch) = verdict.map_err(AppendError::Producer)? {
-                return Ok(Appended {
-                    base_offset: batch.base_offset(),
-                    last_offset: batch.last_offset,
-                    append_time_ms: match settings.timestamp_type {
-                        TimestampType::CreateTime => -1,
-                        TimestampType::LogAppendTime => batch.timestamp,
-                    },
-                    bytes: 0,
-                    duplicate: true,
-                });
+        let said = Said::of(&header, bytes, txn_version);
+        let most = settings.producer_ids_max;
+        let verdict = match &said {
+            Said::Nothing => Ok(Verdict::Append),
+            Said::Batch(claim) => self.producers.borrow().check(claim, origin, most),
+            Said::End(marker) => {
+                self.producers.borrow().check_marker(marker, origin).map(|()| Verdict::Append)
             }
+        };
+        if let Verdict::Duplicate(batch) = verdict.map_err(AppendError::Producer)? {
+            return Ok(Appended {
+                base_offset: batch.base_offset(),
+                last_offset: batch.last_offset,
+                append_time_ms: match settings.timestamp_type {
+                    TimestampType::CreateTime => -1,
+                    TimestampType::LogAppendTime => batch.timestamp,
+                },
+                bytes: 0,
+                duplicate: true,
+            });
         }
         let append_time_ms = match settings.timestamp_type {
             TimestampType::LogAppendTime => {
@@ -143,7 +167,7 @@ impl Log {
             }
             records => self.tail.copy(records.bytes(), header.base_offset, stamp),
         };
-        self.account(&header, address, claim);
+        self.account(&header, address, &said);
         Ok(Appended {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
@@ -172,7 +196,7 @@ impl Log {
             self.roll_for(&header, header.max_timestamp);
             let batch = &records[at..at + header.len];
             let address = self.tail.copy(batch, header.base_offset, |_| {});
-            self.account(&header, address, claim(&header));
+            self.account(&header, address, &Said::of(&header, batch, 0));
             at += header.len;
         }
         Ok(Appended {
@@ -185,12 +209,12 @@ impl Log {
     }
 
     /// Enters a batch, now in the tail at `address`, into everything that knows of batches.
-    fn account(&self, header: &Header, address: u64, claim: Option<Claim>) {
+    fn account(&self, header: &Header, address: u64, said: &Said) {
         let segment: Rc<Segment> = self.active();
         let settings = self.settings.get();
         segment.note(header, address - segment.address.get(), settings.index_interval_bytes);
-        if let Some(claim) = claim {
-            self.producers.borrow_mut().apply(&claim, remembered(header));
+        if let Some(ended) = said.apply(&mut self.producers.borrow_mut(), header) {
+            segment.note_ended(&ended);
         }
         let epoch = LeaderEpoch(header.leader_epoch);
         if self.epochs.borrow_mut().assign(epoch, header.base_offset) {
@@ -231,9 +255,39 @@ fn check_whole(bytes: &[u8]) -> Result<Header, AppendError> {
     Ok(header)
 }
 
-/// `None` for a batch without a producer id, and for control batches, which carry no sequence.
-pub(super) fn claim(header: &Header) -> Option<Claim> {
-    (header.producer_id >= 0 && !header.is_control).then_some(Claim {
+/// What a batch says about its producer.
+pub(super) enum Said {
+    Nothing,
+    Batch(Claim),
+    /// A transaction has ended.
+    End(Marker),
+}
+
+impl Said {
+    pub(super) fn of(header: &Header, batch: &[u8], txn_version: i16) -> Said {
+        let said = if header.is_control {
+            marker::read(batch, txn_version).map(Said::End)
+        } else {
+            claim(header).map(Said::Batch)
+        };
+        said.unwrap_or(Said::Nothing)
+    }
+
+    /// Records it, now that the batch has its offset; yields the transaction that it ended.
+    pub(super) fn apply(&self, producers: &mut Producers, header: &Header) -> Option<Ended> {
+        match self {
+            Said::Nothing => None,
+            Said::Batch(claim) => {
+                producers.apply(claim, remembered(header));
+                None
+            }
+            Said::End(marker) => producers.apply_marker(marker, header.base_offset),
+        }
+    }
+}
+
+fn claim(header: &Header) -> Option<Claim> {
+    (header.producer_id >= 0).then_some(Claim {
         producer_id: header.producer_id,
         epoch: header.producer_epoch,
         base_sequence: header.base_sequence,
@@ -242,7 +296,7 @@ pub(super) fn claim(header: &Header) -> Option<Claim> {
     })
 }
 
-pub(super) fn remembered(header: &Header) -> Remembered {
+fn remembered(header: &Header) -> Remembered {
     Remembered {
         last_sequence: header.last_sequence,
         last_offset: header.last_offset(),

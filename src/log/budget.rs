@@ -1,13 +1,16 @@
 //! What the logs of one core share: the memory of their tails, the bytes that wait for the disk,
-//! and the number of reads from disk at a time. One per core; it knows tails only as something
-//! that can give memory back.
+//! and how many segments are open for readers. One per core; it knows tails and segments only as
+//! something that can give back what it holds.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
+use super::segment::Segment;
 use super::tail::Tail;
 use crate::base::signal::Signal;
+use crate::base::time::Instant;
+use crate::rt;
 
 /// Chunks looked at in one go; the next append looks at more.
 const RECLAIM_STEPS: usize = 64;
@@ -36,6 +39,10 @@ pub struct Budget {
     /// Oldest chunk first: whose it is, and its number there.
     chunks: RefCell<VecDeque<(Weak<Tail>, u64)>>,
     relieved: Signal,
+    /// Segments that readers have opened, oldest first.
+    warm: RefCell<VecDeque<Weak<Segment>>>,
+    /// When it was made, by both clocks: monotonic and in ms since 1970.
+    made: (Instant, i64),
 }
 
 impl Budget {
@@ -46,6 +53,8 @@ impl Budget {
             unwritten_bytes: Cell::new(0),
             chunks: RefCell::default(),
             relieved: Signal::default(),
+            warm: RefCell::default(),
+            made: (rt::now(), rt::unix_ms()),
         })
     }
 
@@ -72,6 +81,27 @@ impl Budget {
     pub async fn relieved(&self) {
         while self.is_pressed() {
             self.relieved.wait().await;
+        }
+    }
+
+    /// Milliseconds since 1970 by a clock that never jumps ahead of the time that has passed here.
+    pub fn steady_ms(&self) -> i64 {
+        let passed = rt::now().since(self.made.0).as_millis() as i64;
+        rt::unix_ms().min(self.made.1 + passed)
+    }
+
+    /// A reader has opened the segment: it stays warm until enough others have come.
+    pub(super) fn warm_up(&self, segment: &Rc<Segment>) {
+        if segment.is_warm.replace(true) {
+            return;
+        }
+        let mut warm = self.warm.borrow_mut();
+        warm.push_back(Rc::downgrade(segment));
+        while warm.len() > self.limits.warm_segments {
+            if let Some(oldest) = warm.pop_front().and_then(|oldest| oldest.upgrade()) {
+                oldest.is_warm.set(false);
+                oldest.cool_down();
+            }
         }
     }
 

@@ -21,17 +21,19 @@ pub mod index;
 mod lookup;
 mod marker;
 pub mod names;
+mod offline;
 pub mod partition_metadata;
 pub mod producers;
 mod read;
 mod recovery;
+mod retention;
 mod roll;
 mod scan;
 mod segment;
 mod settings;
 mod tail;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -45,6 +47,7 @@ pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
 pub use flush::Progress;
 pub use lookup::gather;
+pub use offline::{Fault, Form, dump, verify};
 pub use producers::{Origin, Producers};
 pub use read::ReadPlan;
 pub use recovery::Recovered;
@@ -184,6 +187,11 @@ impl Log {
             self.high_watermark.set(offset);
             self.producers.borrow_mut().on_high_watermark(offset);
         }
+    }
+
+    /// Who writes here, as of the last append.
+    pub fn producers(&self) -> Ref<'_, Producers> {
+        self.producers.borrow()
     }
 
     /// First offset that a transactional reader must not see yet.

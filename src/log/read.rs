@@ -130,6 +130,7 @@ impl Log {
         while offset >= segment.end_offset.get() && !Rc::ptr_eq(&segment, &self.active()) {
             segment = self.segment_after(&segment);
         }
+        self.budget.warm_up(&segment);
         let Some(found) = segment.locate(offset).await? else { return Ok(()) };
         if !measure.takes(&found.header, false) {
             return Ok(());

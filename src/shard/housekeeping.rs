@@ -1,14 +1,21 @@
-//! What a core does now and then: writes its checkpoint when logs have grown, and forgets producers
-//! that were silent for long. In the small share; a core without news only looks.
+//! What a core does now and then: writes its checkpoint when logs have grown, forgets producers that
+//! were silent for long, and removes records that have had their time. In the small share; a core without news only looks.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Shard;
+use crate::notice;
 use crate::rt;
 
 /// Between two looks. A crash costs a scan of what was written since the last checkpoint.
 const PERIOD: Duration = Duration::from_secs(20);
+
+/// Whether the `look`-th look is the one for something that is due every `interval_ms`.
+fn is_due(look: u32, interval_ms: i64) -> bool {
+    let every = interval_ms.max(1) as u128 / PERIOD.as_millis();
+    u128::from(look).is_multiple_of(every.max(1))
+}
 
 impl Shard {
     pub async fn keep_house(self: Rc<Self>) {
@@ -22,14 +29,21 @@ impl Shard {
                 checkpointed = written;
             }
             look = look.wrapping_add(1);
-            let interval_ms = self.config().producer_id_expiration_check_interval_ms.max(1) as u128;
-            let every = (interval_ms / PERIOD.as_millis()).max(1);
-            if u128::from(look).is_multiple_of(every) {
-                let now_ms = rt::unix_ms();
-                for partition in self.partitions() {
+            let config = self.config();
+            let expires = is_due(look, config.producer_id_expiration_check_interval_ms.into());
+            let retains = is_due(look, config.log_retention_check_interval_ms);
+            if !expires && !retains {
+                continue;
+            }
+            let now_ms = rt::unix_ms();
+            for partition in self.partitions() {
+                if expires {
                     partition.log().expire_producers(now_ms);
-                    rt::yield_now().await;
                 }
+                if retains && let Err(error) = partition.log().retain().await {
+                    notice!("{}-{} keeps old records: {error}", partition.name, partition.index);
+                }
+                rt::yield_now().await;
             }
         }
     }

@@ -160,6 +160,7 @@ impl Shard {
 
 fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
     let broker = shard.config();
+    let deletes = config.cleanup_policy.delete;
     LogSettings {
         segment_bytes: config.segment_bytes as u64,
         segment_ms: config.segment_ms,
@@ -177,8 +178,7 @@ fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
         producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
         producer_ids_max: broker.producer_ids_per_partition_max as usize,
         file_delete_delay_ms: config.file_delete_delay_ms as u64,
-        retention_ms: config.retention_ms,
-        retention_bytes: config.retention_bytes,
-        ..LogSettings::default()
+        retention_ms: if deletes { config.retention_ms } else { -1 },
+        retention_bytes: if deletes { config.retention_bytes } else { -1 },
     }
 }

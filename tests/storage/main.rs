@@ -2,7 +2,11 @@
 
 mod appends;
 mod crashes;
+mod damage;
+mod lookups;
 mod outages;
+mod removal;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod support;
+mod transactions;

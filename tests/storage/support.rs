@@ -1,13 +1,15 @@
 //! A core to run on, directories to write to, batches to write.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use ringmain::log::{Budget, Limits, Log, LogSettings, ReadPlan};
+use ringmain::log::checkpoint::Entry;
+use ringmain::log::{Budget, Error, Limits, Log, LogSettings, ReadPlan};
 use ringmain::model::TopicId;
 use ringmain::rt::glommio::{Layout, run_cores};
+use ringmain::rt::sim::{HostId, Sim};
 use ringmain::rt::{self, Piece};
 use ringmain::wire::batch::Batches;
 use ringmain::wire::record::{BatchBuilder, BatchFields};
@@ -108,4 +110,74 @@ pub async fn read_all(log: &Log, max_bytes: u64) -> Vec<Vec<u8>> {
         rt::yield_now().await;
     }
     batches
+}
+
+/// A simulated machine with one directory for logs, and what the last checkpoint said of the log.
+#[derive(Clone)]
+pub struct World(Rc<Machine>);
+
+struct Machine {
+    sim: Sim,
+    host: HostId,
+    checkpoint: RefCell<Option<Entry>>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> World {
+        let sim = Sim::new(seed);
+        let host = sim.add_host("broker");
+        sim.disk(host).install_dir(Path::new("/data")).expect("an empty disk");
+        World(Rc::new(Machine { sim, host, checkpoint: RefCell::default() }))
+    }
+
+    /// Runs on the machine's only core.
+    pub fn run<F: Future<Output = ()> + 'static>(self, main: impl FnOnce(World) -> F) {
+        let future = main(self.clone());
+        let task = self.0.sim.spawn(self.0.host, future);
+        self.0.sim.run(task);
+    }
+
+    fn budget() -> Rc<Budget> {
+        Budget::new(Limits { cache_bytes: 64 << 10, ..Limits::default() })
+    }
+
+    pub async fn create(&self, name: &str, settings: LogSettings) -> Rc<Log> {
+        let dir = Path::new("/data").join(name);
+        Log::create(&dir, TOPIC, settings, &World::budget()).await.expect("a new log")
+    }
+
+    pub async fn open(&self, name: &str, settings: LogSettings) -> Rc<Log> {
+        self.try_open(name, settings).await.expect("it opens")
+    }
+
+    pub async fn try_open(&self, name: &str, settings: LogSettings) -> Result<Rc<Log>, Error> {
+        let dir = Path::new("/data").join(name);
+        let known = self.0.checkpoint.borrow().clone();
+        Log::open(&dir, settings, &World::budget(), known.as_ref()).await
+    }
+
+    /// Closes in order and opens again.
+    pub async fn reopen(&self, log: Rc<Log>) -> Rc<Log> {
+        self.keep(log.close().await.expect("it closes"));
+        let name = log.dir().file_name().unwrap().to_string_lossy().into_owned();
+        self.open(&name, log.settings()).await
+    }
+
+    /// Goes on as if the process had been killed here; what it had in flight still happens.
+    pub async fn crash_and_open(&self, name: &str, settings: LogSettings) -> Rc<Log> {
+        rt::sleep(std::time::Duration::from_millis(50)).await;
+        self.open(name, settings).await
+    }
+
+    pub fn keep(&self, entry: Entry) {
+        *self.0.checkpoint.borrow_mut() = Some(entry);
+    }
+
+    pub fn forget_checkpoint(&self) {
+        self.0.checkpoint.borrow_mut().take();
+    }
+
+    pub fn set_clock_offset(&self, offset_ms: i64) {
+        self.0.sim.set_clock_offset(self.0.host, offset_ms);
+    }
 }

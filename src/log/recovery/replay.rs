@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use super::Recovered;
-use crate::log::append::{claim, remembered};
+use crate::log::append::Said;
 use crate::log::epochs::Epochs;
 use crate::log::error::Error;
 use crate::log::header::Header;
-use crate::log::index::txn::Aborted;
+use crate::log::names;
 use crate::log::producers::{Ended, Producers};
 use crate::log::scan::{Scan, Scanned};
 use crate::log::segment::Segment;
-use crate::log::{marker, names};
 use crate::model::{LeaderEpoch, Offset};
 
 pub(super) struct Replay {
@@ -88,24 +87,6 @@ impl Replay {
         if header.base_offset < self.producers_from {
             return None;
         }
-        if let Some(claim) = claim(header) {
-            self.producers.apply(&claim, remembered(header));
-        }
-        let marker = marker::read(control?, 0)?;
-        self.producers.apply_marker(&marker, header.base_offset)
-    }
-}
-
-impl Segment {
-    /// A transaction ended by a marker in this segment: an aborted one enters the index.
-    pub(in crate::log) fn note_ended(&self, ended: &Ended) {
-        if ended.aborted {
-            self.indexes.borrow_mut().txn.push(Aborted {
-                producer_id: ended.producer_id,
-                first_offset: ended.first_offset,
-                last_offset: ended.last_offset,
-                last_stable_offset: ended.last_stable_offset,
-            });
-        }
+        Said::of(header, control.unwrap_or_default(), 0).apply(&mut self.producers, header)
     }
 }

@@ -18,6 +18,7 @@ use super::error::Error;
 use super::header::Header;
 use super::index::{offset, time, txn};
 use super::names;
+use super::producers::Ended;
 use super::settings::LogSettings;
 use crate::base::signal::Signal;
 use crate::model::Offset;
@@ -75,6 +76,8 @@ pub(super) struct Segment {
     pub(super) indexes: RefCell<Indexes>,
     /// Its files are exact: indexes written, log cut to its length, all synced.
     pub(super) finished: Cell<bool>,
+    /// In the core's list of segments that are open for readers.
+    pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
     reading: RefCell<Option<rt::File>>,
     /// Bytes reserved on the device, and the size of the last step.
@@ -113,6 +116,7 @@ impl Segment {
                 last_time: -1,
             }),
             finished: Cell::new(false),
+            is_warm: Cell::new(false),
             writing: RefCell::new(None),
             reading: RefCell::new(None),
             allocated: Cell::new(0),
@@ -193,6 +197,18 @@ impl Segment {
         self.unindexed_bytes.set(self.unindexed_bytes.get() + header.len as u64);
         self.len.set(position + header.len as u64);
         self.end_offset.set(header.last_offset() + 1);
+    }
+
+    /// A transaction ended by a marker in this segment: an aborted one enters the index.
+    pub(super) fn note_ended(&self, ended: &Ended) {
+        if ended.aborted {
+            self.indexes.borrow_mut().txn.push(txn::Aborted {
+                producer_id: ended.producer_id,
+                first_offset: ended.first_offset,
+                last_offset: ended.last_offset,
+                last_stable_offset: ended.last_stable_offset,
+            });
+        }
     }
 
     /// Adds the largest timestamp so far to the time index, if it is larger than the last there.

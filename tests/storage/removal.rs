@@ -1,0 +1,116 @@
+//! Giving up records: by request, by age, by size; and what must never come back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ringmain::log::{LogSettings, Origin, ReadError, Records};
+use ringmain::model::LeaderEpoch;
+use ringmain::rt::{self, file};
+
+use crate::support::{NOW, World, batch, bytes_of, flush};
+
+const EPOCH: LeaderEpoch = LeaderEpoch(0);
+
+fn settings() -> LogSettings {
+    LogSettings { segment_bytes: 10_000, file_delete_delay_ms: 1000, ..LogSettings::default() }
+}
+
+async fn log_files(dir: &Path) -> Vec<String> {
+    let names = file::list_dir(dir).await.unwrap().into_iter().map(|entry| entry.name);
+    names.filter(|name| name.contains(".log")).collect()
+}
+
+#[test]
+fn records_below_the_start_are_gone_and_their_files_follow() {
+    World::new(3).run(|world| async move {
+        let log = world.create("t-0", settings()).await;
+        for _ in 0..40 {
+            log.append(Records::Copy(&batch(1, 1500)), EPOCH, NOW, Origin::Client).unwrap();
+        }
+        log.sync().await.unwrap();
+        rt::sleep(Duration::from_millis(50)).await;
+        let held = log.read(2, 1, 40, true).await.unwrap();
+        let before = log.size_bytes();
+        log.delete_before(22).await.unwrap();
+        assert_eq!(log.log_start_offset(), 22);
+        assert!(matches!(log.read(21, 1, 40, true).await, Err(ReadError::OutOfRange { .. })));
+        assert_eq!(log.read(22, 1, 40, true).await.unwrap().base_offset, 22);
+        assert!(log.size_bytes() < before / 2 + 10_000);
+        let files = log_files(log.dir()).await;
+        assert!(files.iter().any(|name| name.ends_with(".deleted")), "{files:?}");
+        // Who had a range still reads it.
+        assert_eq!(bytes_of(&held).await.len() as u64, held.bytes);
+        rt::sleep(Duration::from_millis(2000)).await;
+        let files = log_files(log.dir()).await;
+        assert!(files.iter().all(|name| name.ends_with(".log")), "{files:?}");
+        // The start survives with the checkpoint.
+        let log = world.reopen(log).await;
+        assert_eq!((log.log_start_offset(), log.end_offset()), (22, 40));
+        log.close().await.unwrap();
+    });
+}
+
+#[test]
+fn age_takes_even_the_last_segment_and_offsets_go_on() {
+    World::new(4).run(|world| async move {
+        let settings =
+            LogSettings { retention_ms: 60_000, timestamp_before_max_ms: i64::MAX, ..settings() };
+        let log = world.create("t-0", settings).await;
+        for _ in 0..10 {
+            log.append(Records::Copy(&batch(1, 1500)), EPOCH, NOW, Origin::Client).unwrap();
+        }
+        flush(&log).await;
+        log.retain().await.unwrap();
+        assert_eq!(log.log_start_offset(), 0, "nothing goes above the high watermark");
+        log.set_high_watermark(10);
+        for _ in 0..2 {
+            log.retain().await.unwrap();
+            flush(&log).await;
+            rt::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!((log.log_start_offset(), log.end_offset()), (10, 10));
+        // Without any checkpoint the offsets still go on where they were.
+        log.close().await.unwrap();
+        world.forget_checkpoint();
+        let log = world.open("t-0", settings).await;
+        let appended = log.append(Records::Copy(&batch(1, 10)), EPOCH, NOW, Origin::Client);
+        assert_eq!(appended.unwrap().base_offset, 10);
+        log.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_deletes_nothing_early() {
+    World::new(5).run(|world| async move {
+        let day = 24 * 60 * 60 * 1000;
+        let settings = LogSettings { retention_ms: day, ..settings() };
+        let log = world.create("t-0", settings).await;
+        let now_ms = rt::unix_ms();
+        let mut builder = ringmain::wire::record::BatchBuilder::new(Default::default());
+        builder.push(now_ms, None, Some(b"young"), &[]);
+        let bytes = builder.finish();
+        log.append(Records::Copy(&bytes), EPOCH, now_ms, Origin::Client).unwrap();
+        flush(&log).await;
+        log.set_high_watermark(1);
+        world.set_clock_offset(2 * day);
+        for _ in 0..3 {
+            log.retain().await.unwrap();
+            rt::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(log.log_start_offset(), 0);
+        log.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_deleted_log_is_offline_and_its_directory_is_gone() {
+    World::new(6).run(|world| async move {
+        let log = world.create("t-0", settings()).await;
+        log.append(Records::Copy(&batch(1, 1500)), EPOCH, NOW, Origin::Client).unwrap();
+        flush(&log).await;
+        log.delete().await.unwrap();
+        assert!(log.append(Records::Copy(&batch(1, 9)), EPOCH, NOW, Origin::Client).is_err());
+        assert!(log_files(Path::new("/data")).await.is_empty());
+        assert_eq!(file::list_dir(Path::new("/data")).await.unwrap(), []);
+    });
+}

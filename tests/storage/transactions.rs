@@ -1,0 +1,99 @@
+//! Transactions on one partition: what readers may see, what is aborted, what a restart knows.
+
+use ringmain::log::producers::Refusal;
+use ringmain::log::{AppendError, LogSettings, Origin, Records};
+use ringmain::model::LeaderEpoch;
+use ringmain::wire::record::{BatchBuilder, BatchFields};
+
+use crate::support::{NOW, World, batch_of};
+
+const EPOCH: LeaderEpoch = LeaderEpoch(0);
+
+fn data(producer_id: i64, epoch: i16, base_sequence: i32, count: usize) -> Vec<u8> {
+    let fields = BatchFields {
+        producer_id,
+        producer_epoch: epoch,
+        base_sequence,
+        transactional: true,
+        ..BatchFields::default()
+    };
+    batch_of(fields, count, 20)
+}
+
+fn marker(producer_id: i64, epoch: i16, commit: bool) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(BatchFields {
+        producer_id,
+        producer_epoch: epoch,
+        transactional: true,
+        control: true,
+        ..BatchFields::default()
+    });
+    let key = [0, 0, 0, u8::from(commit)];
+    builder.push(NOW, Some(&key), Some(&[0, 0, 0, 0, 0, 7]), &[]);
+    builder.finish()
+}
+
+#[test]
+fn readers_stop_at_open_transactions_and_learn_which_were_aborted() {
+    World::new(1).run(|world| async move {
+        let log = world.create("t-0", LogSettings::default()).await;
+        let append = |bytes: Vec<u8>| {
+            log.append(Records::Copy(&bytes), EPOCH, NOW, Origin::Client).unwrap().base_offset
+        };
+        let end = |bytes: Vec<u8>| log.append_marker(&bytes, EPOCH, NOW, 2).unwrap().base_offset;
+        assert_eq!(append(data(1, 0, 0, 3)), 0);
+        assert_eq!(append(data(2, 0, 0, 2)), 3);
+        assert_eq!(append(data(1, 0, 3, 1)), 5);
+        log.set_high_watermark(6);
+        assert_eq!(log.last_stable_offset(), 0);
+        assert_eq!(end(marker(1, 1, false)), 6);
+        assert_eq!(log.last_stable_offset(), 0);
+        log.set_high_watermark(7);
+        assert_eq!(log.last_stable_offset(), 3);
+        assert_eq!(log.aborted_transactions(0, 7), [(1, 0)]);
+        assert_eq!(end(marker(2, 1, true)), 7);
+        log.set_high_watermark(8);
+        assert_eq!(log.last_stable_offset(), 8);
+        assert_eq!(log.aborted_transactions(4, 8), [(1, 0)]);
+        assert_eq!(log.aborted_transactions(7, 8), []);
+
+        // One is left open; the others are known by file after a roll and a restart.
+        assert_eq!(append(data(3, 0, 0, 2)), 8);
+        log.roll(NOW);
+        assert_eq!(append(data(3, 0, 2, 1)), 10);
+        let log = world.reopen(log).await;
+        assert_eq!(log.recovered().scanned_bytes, 0);
+        log.set_high_watermark(11);
+        assert_eq!(log.last_stable_offset(), 8);
+        assert_eq!(log.aborted_transactions(0, 11), [(1, 0)]);
+        assert_eq!(log.producers().get(3).and_then(|p| p.txn_first_offset), Some(8));
+
+        // And so they are after a crash.
+        let ended = log.append_marker(&marker(3, 1, false), EPOCH, NOW, 2).unwrap();
+        assert_eq!(ended.base_offset, 11);
+        log.sync().await.unwrap();
+        let log = world.crash_and_open("t-0", LogSettings::default()).await;
+        log.set_high_watermark(12);
+        assert_eq!(log.last_stable_offset(), 12);
+        assert_eq!(log.aborted_transactions(0, 12), [(1, 0), (3, 8)]);
+        log.close().await.unwrap();
+    });
+}
+
+#[test]
+fn zombies_are_refused() {
+    World::new(2).run(|world| async move {
+        let log = world.create("t-0", LogSettings::default()).await;
+        let append = |bytes: &[u8]| log.append(Records::Copy(bytes), EPOCH, NOW, Origin::Client);
+        append(&data(1, 0, 0, 3)).unwrap();
+        log.append_marker(&marker(1, 1, true), EPOCH, NOW, 2).unwrap();
+        let late = append(&data(1, 0, 3, 1));
+        assert!(matches!(late, Err(AppendError::Producer(Refusal::StaleEpoch))), "{late:?}");
+        let twice = log.append_marker(&marker(1, 0, true), EPOCH, NOW, 2);
+        assert!(matches!(twice, Err(AppendError::Producer(Refusal::StaleEpoch))), "{twice:?}");
+        let client = append(&marker(1, 1, true));
+        assert!(client.is_err(), "{client:?}");
+        append(&data(1, 1, 0, 1)).unwrap();
+        log.close().await.unwrap();
+    });
+}
