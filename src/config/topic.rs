@@ -25,7 +25,7 @@ properties! {
             => "synced", Online, High, from ["ringmain.durability"];
         /// What is done with old segments: `delete` drops them by age and size, `compact` keeps the
         /// last record of each key. Both may be named; with neither everything is kept.
-        /// Nothing is deleted or compacted by itself yet; DeleteRecords asks for `delete`.
+        /// Nothing is compacted yet.
         "cleanup.policy" as cleanup_policy: CleanupPolicy, Kind::ListOf(CleanupPolicy::NAMES)
             => "delete", Online, Medium, from ["log.cleanup.policy"];
         /// How batches are compressed on disk. `producer` keeps them as they came.
@@ -107,11 +107,9 @@ properties! {
         "preallocate" as preallocate: bool, Kind::Bool
             => "false", Online, Medium, from ["log.preallocate"];
         /// Bytes of a partition beyond which its oldest segments are deleted; below 0 is no limit.
-        /// Has no effect yet.
         "retention.bytes" as retention_bytes: i64, Kind::long_from(i64::MIN)
             => "-1", Online, Medium, from ["log.retention.bytes"];
         /// Milliseconds after which a segment is deleted; -1 is never.
-        /// Has no effect yet.
         "retention.ms" as retention_ms: i64, Kind::long_from(-1)
             => "604800000", Online, Medium,
             from ["log.retention.ms", "log.retention.minutes" * 60_000,

@@ -144,17 +144,6 @@ impl Ring {
         self.stats.set(stats);
     }
 
-    /// True when something waits to be submitted or reaped.
-    pub(super) fn has_work(&self) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        let submission = inner.uring.submission();
-        if !submission.is_empty() || submission.taskrun() {
-            return true;
-        }
-        drop(submission);
-        !inner.uring.completion().is_empty()
-    }
-
     /// Turns so far.
     pub(super) fn turns(&self) -> u64 {
         self.turns.get()
@@ -206,26 +195,33 @@ impl Ring {
         }
     }
 
-    /// Submits what was pushed, lets the kernel run its deferred work and wakes who waits.
-    pub(super) fn turn(&self) {
+    /// Submits what was pushed, lets the kernel run its deferred work and wakes who waits. False
+    /// when there was nothing to do.
+    pub(super) fn turn(&self) -> bool {
         self.turns.set(self.turns.get() + 1);
+        let mut found = false;
         let mut wakers = {
             let mut inner = self.inner.borrow_mut();
             // What completes from here on is reaped from here: the bell would wake a core that
             // is awake.
             inner.uring.completion().disable_eventfd();
-            while self.step(&mut inner) {}
+            while self.step(&mut inner) {
+                found = true;
+            }
             inner.uring.completion().enable_eventfd();
             // The kernel adds work and then looks at the bell's switch; we switch it and then
             // look for work. Either it rings or we see.
             fence(Ordering::SeqCst);
-            while self.step(&mut inner) {}
+            while self.step(&mut inner) {
+                found = true;
+            }
             std::mem::take(&mut inner.wakers)
         };
         for waker in wakers.drain(..) {
             waker.wake();
         }
         self.inner.borrow_mut().wakers = wakers;
+        found
     }
 
     /// One exchange with the kernel; false when there was nothing to give or to take.

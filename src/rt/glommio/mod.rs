@@ -191,10 +191,9 @@ async fn beat(ring: Rc<Ring>) {
         let before = ring.turns();
         g::timer::Timer::new(period).await;
         busy = ring.turns() != before;
-        if ring.has_work() && !busy {
+        if ring.turn() && !busy {
             ring.count(|stats| stats.stalls += 1);
         }
-        ring.turn();
     }
 }
 
