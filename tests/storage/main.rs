@@ -3,6 +3,7 @@
 mod appends;
 mod crashes;
 mod damage;
+mod kafka;
 mod lookups;
 mod outages;
 mod removal;
