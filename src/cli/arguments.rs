@@ -21,7 +21,8 @@ pub fn parse<C: Parser + CommandFactory>() -> Result<C, Failure> {
             Err(Failure::NobodyReads)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Err(Failure::Usage(error.render().to_string().trim_end().to_owned()))
+            let _ = error.print();
+            Err(Failure::Shown)
         }
         _ => {
             let asked = asked(&C::command());

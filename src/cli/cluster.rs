@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Failure;
-use super::serve;
+use super::{serve, units};
 use crate::client::{self, Cluster, Endpoint};
 use crate::rt::glommio::{Layout, run_cores};
 
@@ -29,7 +29,7 @@ pub struct ClusterArgs {
     pub bootstrap: Vec<Endpoint>,
     /// How long failures that may pass are answered by trying again
     #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Cluster")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_parser = units::positive::<u32>, allow_negative_numbers = true)]
     pub timeout: u32,
 }
 

@@ -16,6 +16,8 @@ pub enum Failure {
     Told(String),
     /// The command line makes no sense.
     Usage(String),
+    /// The command line is not complete, and what there is to choose from was shown.
+    Shown,
     /// Whoever read our output has gone: nothing to say, nothing wrong.
     NobodyReads,
     Interrupted,
@@ -32,6 +34,7 @@ impl Failure {
                 eprintln!("ringmain: {message}");
                 ExitCode::from(USAGE)
             }
+            Failure::Shown => ExitCode::from(USAGE),
             Failure::NobodyReads => ExitCode::SUCCESS,
             Failure::Interrupted => ExitCode::from(INTERRUPTED),
         }

@@ -40,7 +40,7 @@ Commands talk to 127.0.0.1:9092 unless --bootstrap or RINGMAIN_BOOTSTRAP names a
 /// A Kafka-wire-compatible message broker for bare-metal Linux
 #[derive(Parser)]
 #[command(name = "ringmain", version, styles = STYLES, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,5 +1,7 @@
 //! Sizes and numbers as people write and read them.
 
+use std::str::FromStr;
+
 /// `4096`, `64k`, `1m`, `1MiB`: binary multiples.
 pub fn parse_bytes(text: &str) -> Result<usize, String> {
     let explain = || "a size is a number of bytes such as 4096, 64k or 1m".to_owned();
@@ -15,6 +17,18 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
     };
     let number: usize = number.parse().map_err(|_| explain())?;
     number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(explain)
+}
+
+/// A whole number from 1, for clap.
+pub fn positive<N: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| *number >= N::from(1));
+    number.ok_or_else(|| "it is a whole number from 1".to_owned())
+}
+
+/// A whole number from 0, for clap.
+pub fn natural<N: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| *number >= N::from(0));
+    number.ok_or_else(|| "it is a whole number from 0".to_owned())
 }
 
 /// `512 B`, `1.5 KiB`, `3.2 GiB`.

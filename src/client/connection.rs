@@ -183,8 +183,9 @@ impl Connection {
             let answer = match self.send::<ApiVersions>(version, &request).frame().await {
                 Ok(frame) => frame,
                 Err(Error::Malformed { reason, .. }) => return Err(malformed(reason)),
-                Err(Error::Lost { .. }) => {
-                    return Err(malformed("it ended the connection at the first request".into()));
+                Err(Error::Lost { peer, reason }) => {
+                    let reason = format!("{reason}, at the first request (does it expect TLS?)");
+                    return Err(Error::Lost { peer, reason });
                 }
                 Err(error) => return Err(error),
             };

@@ -8,6 +8,7 @@ mod crashes;
 mod decisions;
 mod guide;
 mod history;
+mod library;
 mod mishap;
 mod producer;
 #[path = "../support/seeds.rs"]

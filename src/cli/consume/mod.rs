@@ -18,7 +18,7 @@ use super::interrupt::Interrupt;
 use super::output::Output;
 use super::progress::Progress;
 use super::race::{First, race};
-use super::{escape, topic};
+use super::{escape, topic, units};
 use crate::client::consumer::{ConsumedRecord, Consumer, ConsumerOptions, Event, Fetched};
 use crate::client::{Cluster, Isolation};
 use crate::model::ErrorCode;
@@ -49,12 +49,9 @@ pub struct Consume {
     /// Topic to read
     #[arg(long, short, value_name = "NAME")]
     topic: String,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-
     /// Read this partition; may be given several times [default: all]
     #[arg(long, short, value_name = "N", value_delimiter = ',', help_heading = "What to read")]
-    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(value_parser = units::natural::<i32>, allow_negative_numbers = true)]
     partition: Vec<i32>,
     /// Where to begin: earliest, latest, an offset, -N for the last N records of each partition, or
     /// @MS for a time in milliseconds since 1970
@@ -66,7 +63,7 @@ pub struct Consume {
     from_beginning: bool,
     /// End after this many records
     #[arg(long, short, value_name = "N", help_heading = "What to read")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_parser = units::positive::<u64>, allow_negative_numbers = true)]
     count: Option<u64>,
     /// End where the partitions ended when reading began
     #[arg(long, short, help_heading = "What to read")]
@@ -92,6 +89,8 @@ pub struct Consume {
     /// Name every partition in every fetch, instead of letting the broker remember them
     #[arg(long, help_heading = "Cluster")]
     no_fetch_sessions: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

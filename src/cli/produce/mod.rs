@@ -44,9 +44,6 @@ pub struct Produce {
     /// Topic to write to; it is made if the cluster makes topics by itself
     #[arg(long, short, value_name = "NAME")]
     topic: String,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-
     /// Read this file instead of standard input
     #[arg(long, short, value_name = "FILE", help_heading = "Input")]
     file: Option<PathBuf>,
@@ -74,7 +71,7 @@ pub struct Produce {
 
     /// Write to this partition only
     #[arg(long, short, value_name = "N", help_heading = "Writing")]
-    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(value_parser = units::natural::<i32>, allow_negative_numbers = true)]
     partition: Option<i32>,
     /// Compress batches
     #[arg(long, short = 'z', value_name = "CODEC", value_enum, default_value = "none")]
@@ -100,6 +97,9 @@ pub struct Produce {
     /// Show no progress and no figures
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// An argument with its escapes resolved; a type of its own, because clap takes `Vec` for several.

@@ -9,6 +9,7 @@ use super::setting;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::units;
 use crate::client::{Cluster, Scope};
 use crate::model::ErrorCode;
 use crate::wire::messages::create_partitions::{
@@ -43,7 +44,7 @@ pub struct Alter {
     #[arg(long, short, value_name = "KEY")]
     delete: Vec<String>,
     /// Raise the number of partitions to this; keys then go to other partitions than before
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = units::positive::<i32>, allow_negative_numbers = true)]
     partitions: Option<i32>,
     /// Only say whether it could be changed
     #[arg(long)]

@@ -28,10 +28,10 @@ pub struct Create {
     /// Letters, digits, '.', '_' and '-'
     name: String,
     /// Number of partitions [default: the broker's num.partitions]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = units::positive::<i32>, allow_negative_numbers = true)]
     partitions: Option<i32>,
     /// Replicas of each partition [default: the broker's default.replication.factor]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = units::positive::<i16>, allow_negative_numbers = true)]
     replication: Option<i16>,
     /// A setting of the topic; may be given several times (docs/config.md lists them)
     #[arg(long, short, value_name = "KEY=VALUE", value_parser = setting)]
