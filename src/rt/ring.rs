@@ -250,7 +250,9 @@ impl Ring {
             self.work.raise();
             return false;
         }
-        true
+        // The kernel may raise its flag of deferred work just after it ran that work; it then
+        // stays up until the next completion, however often we ask.
+        submitted > 0 || reaped > 0
     }
 
     fn reap(&self, inner: &mut Inner) -> usize {
