@@ -284,12 +284,17 @@ impl Partition {
         }
     }
 
-    /// The end of an epoch in this log; the present one ends at the log's end.
+    /// The end of an epoch in this log, as Kafka tells it: the present one ends at the log's end,
+    /// one before everything that is left where that begins, and one that is still to come nowhere.
     fn epoch_end(&self, epoch: i32) -> (i32, i64) {
-        if epoch == self.epoch.get() {
+        let present = self.epoch.get();
+        if epoch == present {
             return (epoch, self.log.end_offset());
         }
-        self.log.epoch_end(epoch).unwrap_or((-1, -1))
+        if !(0..present).contains(&epoch) {
+            return (-1, -1);
+        }
+        self.log.epoch_end(epoch).unwrap_or((epoch, self.log.log_start_offset()))
     }
 
     fn read_limit(&self, committed_only: bool) -> i64 {
@@ -315,6 +320,10 @@ impl Partition {
         };
         if read.last_fetched_epoch >= 0 {
             let (epoch, end) = self.epoch_end(read.last_fetched_epoch);
+            if end < 0 {
+                let told = Told::Read(Box::new(told));
+                return (Answer { error: ErrorCode::OFFSET_OUT_OF_RANGE, told }, Vec::new());
+            }
             if epoch < read.last_fetched_epoch || end < read.offset {
                 told.diverging = Some((epoch, end));
                 return (Answer::told(Told::Read(Box::new(told))), Vec::new());
