@@ -271,7 +271,7 @@ fn open(shard: &Rc<Shard>, plan: &Plan) -> Result<Front, String> {
         shared,
         usize::from(lane.0),
         config.connections_per_core(plan.cores),
-        Duration::from_millis(config.connections_max_idle_ms.max(1) as u64),
+        idle_max(config.connections_max_idle_ms),
     )
     .map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => format!(
@@ -279,6 +279,12 @@ fn open(shard: &Rc<Shard>, plan: &Plan) -> Result<Front, String> {
         ),
         _ => format!("cannot listen on {address}: {error}"),
     })
+}
+
+/// Kafka: connections.max.idle.ms; negative for ever.
+fn idle_max(ms: i64) -> Duration {
+    const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    u64::try_from(ms).map_or(FOR_EVER, Duration::from_millis).min(FOR_EVER)
 }
 
 async fn hush(front: Option<Front>) {

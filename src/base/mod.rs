@@ -3,6 +3,7 @@
 pub mod buf;
 pub mod hash;
 pub mod oneshot;
+pub mod planted;
 pub mod prng;
 pub mod signal;
 pub mod slab;

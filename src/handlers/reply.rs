@@ -23,6 +23,21 @@ pub enum Reply {
     Close(&'static str),
 }
 
+impl Reply {
+    /// Bytes that it holds in memory.
+    pub fn memory_bytes(&self) -> usize {
+        let of_piece = |piece: &Piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::File(_) => 0,
+        };
+        match self {
+            Reply::Frame(bytes) => bytes.len(),
+            Reply::Pieces(pieces) => pieces.iter().map(of_piece).sum(),
+            Reply::Silent | Reply::Close(_) => 0,
+        }
+    }
+}
+
 enum Slot {
     Waiting,
     Ready(Reply),
@@ -35,6 +50,8 @@ enum Slot {
 pub struct Replies {
     slots: RefCell<VecDeque<Slot>>,
     first: Cell<u64>,
+    /// Of the answers that are there.
+    memory_bytes: Cell<usize>,
     /// Raised when the first answer is there.
     pub ready: Rc<Signal>,
     /// Raised when answers have left.
@@ -49,6 +66,16 @@ impl Replies {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of the answers that are there and cannot leave yet.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes.get()
+    }
+
+    /// Whether the answer of this sequence number has not been taken yet.
+    pub fn owes(&self, sequence: u64) -> bool {
+        sequence >= self.first.get()
     }
 
     /// The place of the next request's answer.
@@ -69,7 +96,10 @@ impl Replies {
         }
         self.first.set(self.first.get() + 1);
         match slots.pop_front()? {
-            Slot::Ready(reply) => Some(reply),
+            Slot::Ready(reply) => {
+                self.memory_bytes.set(self.memory_bytes.get() - reply.memory_bytes());
+                Some(reply)
+            }
             Slot::Appending(appending) => Some(Reply::Frame(appending.encode())),
             Slot::Waiting => None,
         }
@@ -81,6 +111,9 @@ impl Replies {
             Slot::Appending(appending) => appending.is_done(),
             Slot::Ready(_) | Slot::Waiting => true,
         };
+        if let Slot::Ready(reply) = &slot {
+            self.memory_bytes.set(self.memory_bytes.get() + reply.memory_bytes());
+        }
         self.slots.borrow_mut()[index] = slot;
         if index == 0 && ready {
             self.ready.raise();
@@ -97,6 +130,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Counts the requests of the connection.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     pub fn answer(mut self, reply: Reply) {
         self.used = true;
         self.replies.set(self.sequence, Slot::Ready(reply));
@@ -135,10 +173,13 @@ mod tests {
         second.answer(Reply::Silent);
         assert!(replies.pop().is_none());
         first.answer(Reply::Frame(vec![1]));
+        assert_eq!((replies.memory_bytes(), replies.owes(0)), (2, true));
         assert!(matches!(replies.pop(), Some(Reply::Frame(bytes)) if bytes == [1]));
+        assert_eq!((replies.memory_bytes(), replies.owes(0), replies.owes(1)), (1, false, true));
         assert!(matches!(replies.pop(), Some(Reply::Silent)));
         assert!(matches!(replies.pop(), Some(Reply::Frame(bytes)) if bytes == [3]));
         assert!(replies.pop().is_none());
+        assert_eq!(replies.memory_bytes(), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::base::buf::{Buf, Slice};
 use crate::base::time::Instant;
@@ -18,6 +19,10 @@ use crate::handlers::spare::recycle_vec;
 use crate::handlers::{self, Client, Desk};
 use crate::notice;
 use crate::rt::{self, Piece, Stream};
+use crate::wire::frame::RequestKind;
+use crate::wire::message::Api;
+use crate::wire::messages::fetch::Fetch;
+use crate::wire::messages::produce::Produce;
 
 /// Receive buffer of a connection that says little, in bytes.
 const QUIET_BYTES: usize = 4 << 10;
@@ -27,8 +32,9 @@ const BUSY_BYTES: usize = 64 << 10;
 const LARGE_FRAME: usize = 32 << 10;
 /// Bytes read of a frame that is likely large: its head, so that its records can be placed.
 const NEXT_HEAD_BYTES: usize = 512;
-/// Answers one connection may be owed before it is no longer read.
+/// Answers one connection may be owed before it is no longer read, and the memory they may hold.
 const REPLIES_MAX: usize = 1024;
+const REPLIES_BYTES_MAX: usize = 1 << 20;
 /// Small answers are gathered into one buffer of this size for a send.
 const GATHER_BYTES: usize = 64 << 10;
 /// Answers above this size are sent where they lie.
@@ -37,9 +43,14 @@ const GATHER_REPLY_MAX: usize = 8 << 10;
 /// What the listener's room knows of a running connection.
 pub struct Connection {
     pub stream: Stream,
-    pub last_active: Cell<Instant>,
+    /// When the last request began or came to its end, or the last answer left.
+    last_active: Cell<Instant>,
+    /// Since when answers are on their way out.
+    sending_since: Cell<Option<Instant>>,
     pub client: Rc<Client>,
     replies: Rc<Replies>,
+    /// The sequence number of the last fetch, when there was one.
+    last_fetch: Cell<Option<u64>>,
     closed: Cell<bool>,
 }
 
@@ -65,8 +76,10 @@ impl Connection {
         Rc::new(Connection {
             stream,
             last_active: Cell::new(rt::now()),
+            sending_since: Cell::new(None),
             client,
             replies: Rc::default(),
+            last_fetch: Cell::new(None),
             closed: Cell::new(false),
         })
     }
@@ -75,9 +88,18 @@ impl Connection {
         self.stream.peer_addr()
     }
 
-    /// True while an answer is owed: such a connection is not idle.
-    pub fn is_owed(&self) -> bool {
-        !self.replies.is_empty()
+    /// Whether nothing has happened here for so long. A client that is owed an answer is not idle,
+    /// unless it is the one who does not take it; one that sends a request byte by byte is.
+    pub fn is_idle(&self, now: Instant, idle_max: Duration) -> bool {
+        match self.sending_since.get() {
+            Some(since) => now.since(since) > idle_max,
+            None => self.replies.is_empty() && now.since(self.last_active.get()) > idle_max,
+        }
+    }
+
+    /// Answers are owed, or on their way out.
+    fn is_answering(&self) -> bool {
+        !self.replies.is_empty() || self.sending_since.get().is_some()
     }
 
     /// Takes no more requests; the answers that are owed still leave.
@@ -106,7 +128,7 @@ impl Connection {
         let end = self.read(desk).await;
         // What was asked before a clean end is still answered.
         if matches!(end, Err(End::Client)) && !self.closed.get() {
-            while !self.replies.is_empty() && !self.closed.get() {
+            while self.is_answering() && !self.closed.get() {
                 self.replies.drained.wait().await;
             }
         }
@@ -131,18 +153,19 @@ impl Connection {
             let mut at = 0;
             while let Some(len) = frame_len(&buf[at..], frame_max)? {
                 let Some(frame) = buf.get(at + 4..at + 4 + len) else { break };
-                self.make_room(desk).await?;
+                self.make_room(desk, frame).await?;
                 self.dispatch(desk, frame, None).await?;
                 at += 4 + len;
             }
             if at > 0 {
                 buf.consume(at);
+                self.last_active.set(rt::now());
             }
             let pending = frame_len(&buf, frame_max)?;
             if let Some(len) = pending.filter(|&len| len >= LARGE_FRAME) {
                 let place = handlers::produce::place(desk, &buf[4..], len);
                 if let Some(place) = place {
-                    self.make_room(desk).await?;
+                    self.make_room(desk, &buf[4..]).await?;
                     buf = self.receive_placed(desk, buf, len, place).await?;
                     bulk = true;
                     continue;
@@ -171,13 +194,16 @@ impl Connection {
                 }
                 None => buf.reserve(4),
             }
+            let begins = buf.is_empty();
             let (received, back) = self.stream.receive_most(buf, most).await;
             buf = back;
             let received = received?;
             if received == 0 {
                 return Err(End::Client);
             }
-            self.last_active.set(rt::now());
+            if begins {
+                self.last_active.set(rt::now());
+            }
             if buf.spare() == 0 && buf.capacity() < BUSY_BYTES {
                 buf.reserve(BUSY_BYTES - buf.len());
             } else if buf.capacity() > QUIET_BYTES && buf.len().max(received) < QUIET_BYTES / 4 {
@@ -235,15 +261,24 @@ impl Connection {
         Ok(head)
     }
 
-    /// Waits while too much is owed to this client or held unwritten by this core.
-    async fn make_room(&self, desk: &Rc<Desk>) -> Result<(), End> {
-        while self.replies.len() >= REPLIES_MAX {
+    /// Waits while too much is owed to this client, or, before a produce request, held unwritten
+    /// by this core. A fetch waits until the answer of the one before is on its way: a client that
+    /// reads nothing is owed one, not a thousand.
+    async fn make_room(&self, desk: &Rc<Desk>, frame: &[u8]) -> Result<(), End> {
+        let key = RequestKind::peek(frame).map(|kind| kind.api_key).ok();
+        let is_fetch = key == Some(Fetch::KEY);
+        while self.replies.len() >= REPLIES_MAX
+            || self.replies.memory_bytes() >= REPLIES_BYTES_MAX
+            || (is_fetch && self.last_fetch.get().is_some_and(|fetch| self.replies.owes(fetch)))
+        {
             self.replies.drained.wait().await;
             if self.closed.get() {
                 return Err(End::Client);
             }
         }
-        desk.shard.wait_for_memory().await;
+        if key == Some(Produce::KEY) {
+            desk.shard.wait_for_memory().await;
+        }
         Ok(())
     }
 
@@ -254,18 +289,23 @@ impl Connection {
         placed: Option<(usize, Placed)>,
     ) -> Result<(), End> {
         let ticket = self.replies.ticket();
+        if RequestKind::peek(frame).is_ok_and(|kind| kind.api_key == Fetch::KEY) {
+            self.last_fetch.set(Some(ticket.sequence()));
+        }
         handlers::dispatch(desk, &self.client, frame, placed, ticket).await.map_err(End::Protocol)
     }
 
     async fn write(&self) -> Result<(), End> {
         let mut pieces: VecDeque<Piece> = VecDeque::new();
-        let mut gather = Buf::with_capacity(QUIET_BYTES);
+        let mut gather: Option<Buf> = None;
         loop {
-            let mut popped = 0;
+            let (mut popped, mut popped_bytes) = (0, 0);
             while let Some(reply) = self.replies.pop() {
                 popped += 1;
+                popped_bytes += reply.memory_bytes();
                 match reply {
                     Reply::Frame(bytes) if bytes.len() <= GATHER_REPLY_MAX => {
+                        let gather = gather.get_or_insert_with(|| Buf::with_capacity(QUIET_BYTES));
                         gather.extend_from_slice(&bytes);
                         recycle_vec(bytes);
                     }
@@ -280,7 +320,7 @@ impl Connection {
                     Reply::Silent => {}
                     Reply::Close(reason) => return Err(End::Protocol(reason.to_owned())),
                 }
-                if gather.len() >= GATHER_BYTES || pieces.len() > 64 {
+                if popped_bytes >= GATHER_BYTES || pieces.len() > 64 {
                     break;
                 }
             }
@@ -294,18 +334,18 @@ impl Connection {
             self.replies.drained.raise();
             flush_gathered(&mut gather, &mut pieces);
             if !pieces.is_empty() {
+                self.sending_since.set(Some(rt::now()));
                 self.stream.send(&mut pieces).await?;
+                self.sending_since.set(None);
                 self.last_active.set(rt::now());
+                self.replies.drained.raise();
             }
         }
     }
 }
 
-fn flush_gathered(gather: &mut Buf, pieces: &mut VecDeque<Piece>) {
-    if !gather.is_empty() {
-        let full = std::mem::replace(gather, Buf::with_capacity(QUIET_BYTES));
-        pieces.push_back(Piece::Bytes(Slice::from(full)));
-    }
+fn flush_gathered(gather: &mut Option<Buf>, pieces: &mut VecDeque<Piece>) {
+    pieces.extend(gather.take().map(|full| Piece::Bytes(Slice::from(full))));
 }
 
 /// The length that the prefix at the front announces; `None` when the prefix is incomplete.

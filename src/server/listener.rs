@@ -110,8 +110,7 @@ impl Front {
     }
 }
 
-/// Ends connections that are owed nothing and said nothing for `idle_max`. Sleeps while there are
-/// none.
+/// Ends connections that were idle for `idle_max`. Sleeps while there are none.
 async fn reap(
     connections: Rc<RefCell<Slab<Rc<Connection>>>>,
     idle_max: Duration,
@@ -126,7 +125,7 @@ async fn reap(
         let idle: Vec<_> = connections
             .borrow()
             .iter()
-            .filter(|(_, c)| !c.is_owed() && now.since(c.last_active.get()) > idle_max)
+            .filter(|(_, connection)| connection.is_idle(now, idle_max))
             .map(|(_, connection)| connection.clone())
             .collect();
         for connection in idle {

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::append_group::{AppendGroup, AppendResult};
 use super::message::AckWait;
 use super::query::{Answer, Ask, Read, ReadAnswer, Told};
+use crate::base::planted;
 use crate::base::signal::{Broadcast, Signal};
 use crate::log::producers::Refusal;
 use crate::log::{self, AppendError, Log, Origin, ReadError, Records};
@@ -98,6 +99,9 @@ impl Partition {
     /// What consumers may see: everything that is safe at the topic's level. So nothing that was
     /// consumed is ever taken back.
     pub fn high_watermark(&self) -> i64 {
+        if planted::is("serve-unwritten") {
+            return self.log.end_offset();
+        }
         self.safe_at(self.level.get())
     }
 
@@ -132,7 +136,8 @@ impl Partition {
                     AckWait::Written => self.level.get().min(DurabilityLevel::Written),
                     AckWait::Level => self.level.get(),
                 };
-                if self.safe_at(level) >= end || wait == AckWait::Nothing {
+                let is_safe = self.safe_at(level) >= end || planted::is("ack-before-write");
+                if is_safe || wait == AckWait::Nothing {
                     group.settle(index, result);
                 } else {
                     let queue = match wait {
@@ -169,6 +174,9 @@ impl Partition {
         // Let every connection that is ready append first: one write then carries them all.
         rt::yield_now().await;
         while self.log.is_dirty() {
+            if planted::is("slow-flush") {
+                rt::sleep(std::time::Duration::from_millis(20)).await;
+            }
             if let Err(error) = self.log.flush_step().await {
                 self.go_offline(&error);
                 break;
@@ -284,12 +292,17 @@ impl Partition {
         }
     }
 
-    /// The end of an epoch in this log; the present one ends at the log's end.
+    /// The end of an epoch in this log, as Kafka tells it: the present one ends at the log's end,
+    /// one before everything that is left where that begins, and one that is still to come nowhere.
     fn epoch_end(&self, epoch: i32) -> (i32, i64) {
-        if epoch == self.epoch.get() {
+        let present = self.epoch.get();
+        if epoch == present {
             return (epoch, self.log.end_offset());
         }
-        self.log.epoch_end(epoch).unwrap_or((-1, -1))
+        if !(0..present).contains(&epoch) {
+            return (-1, -1);
+        }
+        self.log.epoch_end(epoch).unwrap_or((epoch, self.log.log_start_offset()))
     }
 
     fn read_limit(&self, committed_only: bool) -> i64 {
@@ -315,6 +328,10 @@ impl Partition {
         };
         if read.last_fetched_epoch >= 0 {
             let (epoch, end) = self.epoch_end(read.last_fetched_epoch);
+            if end < 0 {
+                let told = Told::Read(Box::new(told));
+                return (Answer { error: ErrorCode::OFFSET_OUT_OF_RANGE, told }, Vec::new());
+            }
             if epoch < read.last_fetched_epoch || end < read.offset {
                 told.diverging = Some((epoch, end));
                 return (Answer::told(Told::Read(Box::new(told))), Vec::new());
@@ -414,6 +431,7 @@ fn code_of(error: &AppendError) -> ErrorCode {
 
 /// Settles, in order, what waits for offsets below `safe`.
 fn release(queue: &RefCell<VecDeque<Waiting>>, safe: i64) {
+    let safe = if planted::is("ack-with-the-first") { i64::MAX } else { safe };
     let mut queue = queue.borrow_mut();
     while queue.front().is_some_and(|waiting| waiting.end <= safe) {
         if let Some(waiting) = queue.pop_front() {
