@@ -26,9 +26,17 @@ pub(super) fn with<T>(f: impl FnOnce(&Current) -> T) -> T {
     CURRENT.with(|cell| f(cell.borrow().as_ref().expect("not on a data core")))
 }
 
+/// The simulated core, if this is one; `None` also outside any core.
+pub(super) fn simulated() -> Option<Rc<sim::Core>> {
+    CURRENT.with(|cell| match cell.borrow().as_ref() {
+        Some(Current::Sim(core)) => Some(core.clone()),
+        _ => None,
+    })
+}
+
 /// Also false outside any core.
 pub(super) fn in_simulator() -> bool {
-    CURRENT.with(|cell| matches!(cell.borrow().as_ref(), Some(Current::Sim(_))))
+    simulated().is_some()
 }
 
 pub fn core_stats() -> CoreStats {

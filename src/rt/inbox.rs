@@ -10,7 +10,8 @@ use std::task::{Poll, Waker};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::{glommio, sim};
+use super::current::in_simulator;
+use super::glommio;
 
 struct Shared<T> {
     queue: Mutex<VecDeque<T>>,
@@ -72,7 +73,7 @@ impl<T: Send> Inbox<T> {
             if let Some(item) = self.pop() {
                 return item;
             }
-            if sim::is_here() {
+            if in_simulator() {
                 poll_fn(|cx| {
                     if !lock(&self.0.queue).is_empty() {
                         return Poll::Ready(());

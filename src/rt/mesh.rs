@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::current::in_simulator;
 use super::{glommio, sim};
 
 /// One core's place in the mesh, made before the cores start and handed to its thread.
@@ -28,7 +29,7 @@ pub enum MeshReceiver<M: Send + 'static> {
 /// Seats for `cores` cores of one process; each ring holds `bound` messages. In the simulator they
 /// are for virtual cores, anywhere else for real ones.
 pub fn mesh<M: Send + 'static>(cores: usize, bound: usize) -> Vec<MeshSeat<M>> {
-    if sim::is_here() {
+    if in_simulator() {
         return sim::mesh_seats(cores, bound).into_iter().map(MeshSeat::Sim).collect();
     }
     glommio::mesh::seats(cores, bound).into_iter().map(MeshSeat::Real).collect()

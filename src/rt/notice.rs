@@ -10,7 +10,8 @@ macro_rules! notice {
 }
 
 pub fn write_notice(message: fmt::Arguments<'_>) {
-    if super::current::in_simulator() {
+    if let Some(core) = super::current::simulated() {
+        core.say(message);
         return;
     }
     let ms = super::glommio::clock::unix_ms();

@@ -131,6 +131,20 @@ fn nothing_synced_is_lost_when_the_power_fails() {
 }
 
 #[test]
+fn nothing_is_lost_when_the_disk_fails() {
+    for seed in seeds(40) {
+        run(seed, Mishap::DiskError);
+    }
+}
+
+#[test]
+fn producers_go_on_when_there_is_room_again() {
+    for seed in seeds(20) {
+        run(seed, Mishap::DiskFull);
+    }
+}
+
+#[test]
 fn nothing_is_lost_whatever_happens() {
     for seed in seeds(60) {
         run(seed, Mishap::Any);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use ringmain::base::prng::Prng;
 use ringmain::rt;
-use ringmain::rt::sim::{CrashKind, Delay, Sim, SimOptions, TaskOrder};
+use ringmain::rt::sim::{CrashKind, Delay, DiskOp, Fault, FaultRule, Sim, SimOptions, TaskOrder};
 
 use crate::broker::Broker;
+use crate::seeds::talk;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
@@ -14,6 +15,10 @@ pub enum Mishap {
     /// Stops in order and starts again.
     Restart,
     Crash(CrashKind),
+    /// A write or sync fails, of a log or of the metadata; a crash follows.
+    DiskError,
+    /// No room is left for a while.
+    DiskFull,
     /// Any of these.
     Any,
 }
@@ -21,7 +26,7 @@ pub enum Mishap {
 /// A world drawn from a seed: slow or quick disks, nets that reset or leave connections half open,
 /// tasks in any order or first come first served.
 pub fn options(random: &mut Prng) -> SimOptions {
-    let mut options = SimOptions::default();
+    let mut options = SimOptions { talk: talk(), ..Default::default() };
     if random.chance(1, 2) {
         options.task_order = TaskOrder::Fifo;
     }
@@ -47,24 +52,43 @@ pub async fn befall(
     tell: impl Fn(CrashKind),
 ) {
     loop {
-        let kind = match mishap {
-            Mishap::Nothing => return,
-            Mishap::Restart => None,
-            Mishap::Crash(kind) => Some(kind),
-            Mishap::Any => match random.below(4) {
-                0 => None,
-                1 => Some(CrashKind::ProcessKill),
-                _ => Some(CrashKind::PowerLoss),
+        let now = match mishap {
+            Mishap::Any => match random.below(8) {
+                0 => Mishap::Restart,
+                1 | 2 => Mishap::Crash(CrashKind::ProcessKill),
+                3 => Mishap::DiskError,
+                4 => Mishap::DiskFull,
+                _ => Mishap::Crash(CrashKind::PowerLoss),
             },
+            told => told,
         };
-        match kind {
-            None => {
+        let crash = |kind| {
+            sim.crash(broker.host, kind);
+            tell(kind);
+        };
+        match now {
+            Mishap::Nothing | Mishap::Any => return,
+            Mishap::Restart => {
                 let stopped = rt::timeout(Duration::from_secs(300), broker.stop(sim)).await;
                 assert!(stopped.is_some(), "it does not stop");
             }
-            Some(kind) => {
-                sim.crash(broker.host, kind);
-                tell(kind);
+            Mishap::Crash(kind) => crash(kind),
+            Mishap::DiskError => {
+                let disk = sim.disk(broker.host);
+                let op = if random.chance(1, 2) { DiskOp::Write } else { DiskOp::Sync };
+                let path = if random.chance(1, 8) { "journal" } else { ".log" };
+                disk.inject(FaultRule::new(op, Fault::Eio).on(path).after(random.below(20)));
+                rt::sleep(Duration::from_micros(random.below(300_000))).await;
+                let gentle = random.chance(1, 2);
+                crash(if gentle { CrashKind::ProcessKill } else { CrashKind::PowerLoss });
+                disk.clear_faults();
+            }
+            Mishap::DiskFull => {
+                let disk = sim.disk(broker.host);
+                disk.set_capacity(disk.used() + random.below(200_000));
+                rt::sleep(Duration::from_micros(random.below(2_000_000))).await;
+                disk.set_capacity(1 << 40);
+                return;
             }
         }
         rt::sleep(Duration::from_micros(random.below(50_000))).await;

@@ -13,7 +13,7 @@ use ringmain::rt;
 use ringmain::rt::sim::{CrashKind, Delay, DiskOp, Fault, FaultRule, HostId, Sim, SimOptions};
 use ringmain::wire::batch::{self, Batches};
 
-use crate::seeds::seeds;
+use crate::seeds::{seeds, talk};
 use crate::support::{NOW, TOPIC, batch};
 
 const DIR: &str = "/data/t-0";
@@ -106,7 +106,7 @@ fn next_offset(bytes: &[u8]) -> i64 {
 
 fn check(seed: u64, kind: CrashKind, prepare: impl Fn(&Sim, HostId, &mut Prng)) {
     let mut random = Prng::new(seed ^ 0xfeed);
-    let mut options = SimOptions::default();
+    let mut options = SimOptions { talk: talk(), ..Default::default() };
     if random.chance(1, 2) {
         options.disk.write = Delay::between_us(20, 20 << random.below(10));
         options.disk.sync = Delay::between_us(20, 20 << random.below(12));

@@ -36,14 +36,6 @@ pub struct Core {
     id: u64,
 }
 
-/// Whether the running code runs in the simulator; false outside any core.
-pub(in crate::rt) fn is_here() -> bool {
-    let current = enter(None);
-    let here = matches!(current, Some(Current::Sim(_)));
-    enter(current);
-    here
-}
-
 /// While it lives, `rt` answers for one core.
 pub(super) struct Entered(Option<Current>);
 
@@ -83,6 +75,11 @@ impl Core {
     /// False once its process has crashed or ended.
     pub(super) fn is_alive(&self) -> bool {
         self.process.alive.get()
+    }
+
+    /// A line for the operator, who reads it when the simulation talks.
+    pub fn say(&self, message: std::fmt::Arguments<'_>) {
+        self.world.trace.say(self.world.now(), &self.host.name, message);
     }
 
     pub fn now(&self) -> Instant {

@@ -24,13 +24,12 @@ mod world;
 
 pub use clock::Sleep;
 pub use core::Core;
-pub(super) use core::is_here;
 pub use disk::fault::{DiskOp, Fault, FaultRule};
 pub use disk::file::{File, Pending};
 pub use host::HostId;
 pub use mesh::{MeshReceiver, MeshSeat, MeshSender, mesh_seats};
 pub use net::listener::Listener;
 pub use net::stream::Stream;
-pub use options::{Delay, DiskOptions, NetOptions, SimOptions, TaskOrder};
+pub use options::{Delay, DiskOptions, NetOptions, SimOptions, Talk, TaskOrder};
 pub use simulation::{CrashKind, Sim};
 pub use task::Task;

@@ -15,8 +15,17 @@ pub struct SimOptions {
     pub net: NetOptions,
     /// From one core to another of the same host.
     pub mesh_delay: Delay,
-    /// Prints every event to the standard error stream: for reading what one seed does.
-    pub trace_text: bool,
+    pub talk: Talk,
+}
+
+/// What is printed to the standard error stream, for reading what one seed does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Talk {
+    Silent,
+    /// The lines for the operator.
+    Notices,
+    /// Every event too.
+    Events,
 }
 
 /// Which runnable task of a core runs next.
@@ -61,6 +70,9 @@ pub struct DiskOptions {
     pub read_error_ppm: u32,
     pub write_error_ppm: u32,
     pub sync_error_ppm: u32,
+    /// A failed sync also loses what was written past the page cache, although a later one
+    /// succeeds. Without it a later sync covers such writes, as flushing a device's cache does.
+    pub failed_sync_loses_direct: bool,
     /// Of the sector writes that a power cut interrupts, so many in a million leave garbage in
     /// their sector (a disk without atomic sectors).
     pub garbage_ppm: u32,
@@ -94,7 +106,7 @@ impl Default for SimOptions {
             disk: DiskOptions::default(),
             net: NetOptions::default(),
             mesh_delay: Delay::between_us(0, 5),
-            trace_text: false,
+            talk: Talk::Silent,
         }
     }
 }
@@ -110,6 +122,7 @@ impl Default for DiskOptions {
             read_error_ppm: 0,
             write_error_ppm: 0,
             sync_error_ppm: 0,
+            failed_sync_loses_direct: false,
             garbage_ppm: 0,
         }
     }

@@ -136,6 +136,7 @@ impl Sim {
         assert!(host.id != self.lab.host().id, "the lab does not crash");
         let power_loss = kind == CrashKind::PowerLoss;
         self.world.note("crash", host.id.0 as u64, u64::from(power_loss));
+        self.world.trace.say(self.world.now(), &host.name, format_args!("{kind:?}"));
         let dead = self.world.take_processes(|process| process.host == host.id);
         for process in &dead {
             process.alive.set(false);

@@ -39,7 +39,7 @@ impl World {
             hosts: RefCell::default(),
             processes: RefCell::default(),
             network: Network::new(Dice::new(seed, 2)),
-            trace: Trace::new(options.trace_text),
+            trace: Trace::new(options.talk),
             options,
             // Not zero: nobody may take the start of time for "never".
             now: Cell::new(1_000_000_000),

@@ -281,7 +281,7 @@ impl Disk {
         }
         let file = self.create(&parent, &name);
         self.claim(&file, 0, bytes.len() as u64);
-        file.write(self.next(), 0, bytes);
+        file.write(self.next(), true, 0, bytes);
         file.settle(self.sequence.get());
         parent.settle(self.sequence.get());
         Ok(())

@@ -18,8 +18,8 @@ pub enum DiskOp {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// EIO. A failed write leaves any part of its bytes; a failed sync leaves any part durable
-    /// and the rest never will be.
+    /// EIO. A failed write leaves any part of its bytes; a failed sync of buffered writes leaves
+    /// any part of them durable, and the rest never will be.
     Eio,
     /// ENOSPC, whatever the capacity.
     Enospc,

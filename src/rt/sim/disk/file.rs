@@ -145,10 +145,10 @@ impl File {
         let (fault, stall) = disk.fault(DiskOp::Write, path);
         let delay = disk.dice.delay(&disk.options.write) + stall;
         core.world().note("write", pos, u64::from(crc32c::crc32c(&before)));
-        let node = node.clone();
+        let (node, direct) = (node.clone(), options.direct);
         Pending(disk.begin(core, delay, move |disk, how| {
             let bytes = mix(disk, before, source.copy());
-            complete_write(disk, &node, pos, bytes, fault, how)
+            complete_write(disk, &node, direct, pos, bytes, fault, how)
         }))
     }
 
@@ -165,7 +165,7 @@ impl File {
                 None => node.settle(until),
                 Some(Fault::Lie) => {}
                 Some(_) => {
-                    node.forsake(until, &disk.dice);
+                    node.forsake(until, disk.options.failed_sync_loses_direct, &disk.dice);
                     return error(Errno::IO);
                 }
             }
@@ -248,6 +248,7 @@ fn mix(disk: &Disk, mut before: Vec<u8>, after: Vec<u8>) -> Vec<u8> {
 fn complete_write(
     disk: &Disk,
     node: &FileNode,
+    direct: bool,
     mut pos: u64,
     mut bytes: Vec<u8>,
     fault: Option<Fault>,
@@ -271,9 +272,9 @@ fn complete_write(
     bytes.truncate(fits as usize);
     let failed = matches!(fault, Some(Fault::Eio));
     if failed || how == How::Torn {
-        write_torn(disk, node, pos, &bytes);
+        write_torn(disk, node, direct, pos, &bytes);
     } else {
-        node.write(disk.next(), pos, &bytes);
+        node.write(disk.next(), direct, pos, &bytes);
     }
     if failed {
         return error(Errno::IO);
@@ -282,7 +283,7 @@ fn complete_write(
 }
 
 /// A prefix of the sectors, or any of them.
-fn write_torn(disk: &Disk, node: &FileNode, pos: u64, bytes: &[u8]) {
+fn write_torn(disk: &Disk, node: &FileNode, direct: bool, pos: u64, bytes: &[u8]) {
     let mut at = pos;
     let end = pos + bytes.len() as u64;
     let prefix = disk.dice.coin();
@@ -291,7 +292,8 @@ fn write_torn(disk: &Disk, node: &FileNode, pos: u64, bytes: &[u8]) {
         let next = (at + 1).next_multiple_of(SECTOR as u64).min(end);
         let kept = if prefix { next <= cut } else { disk.dice.coin() };
         if kept {
-            node.write(disk.next(), at, &bytes[(at - pos) as usize..(next - pos) as usize]);
+            let part = &bytes[(at - pos) as usize..(next - pos) as usize];
+            node.write(disk.next(), direct, at, part);
         }
         at = next;
     }

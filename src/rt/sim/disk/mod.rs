@@ -7,6 +7,8 @@
 //!   once that directory is synced. A synced file without a durable entry is gone.
 //! * Operations under way complete in any order; memory being written is read at any moment
 //!   between the start of the write and its end.
+//! * A failed sync of buffered writes leaves them neither durable nor dirty: the next one succeeds
+//!   and changes nothing, as on Linux.
 //! * Killing a process undoes nothing that completed.
 
 mod calls;

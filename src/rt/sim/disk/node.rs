@@ -28,6 +28,8 @@ struct State {
 /// A change that a power cut may undo.
 struct Change {
     sequence: u64,
+    /// Made past the page cache.
+    direct: bool,
     kind: Kind,
 }
 
@@ -99,7 +101,7 @@ impl FileNode {
     }
 
     /// Programs see the bytes at once; a power cut may undo each sector of them until a sync.
-    pub(super) fn write(&self, sequence: u64, pos: u64, bytes: &[u8]) {
+    pub(super) fn write(&self, sequence: u64, direct: bool, pos: u64, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -111,14 +113,14 @@ impl FileNode {
         state.live.grow(end);
         state.live.copy_to(first, &mut sectors);
         let kind = Kind::Write { pos: first, sectors, len: end };
-        state.unsynced.push(Change { sequence, kind });
+        state.unsynced.push(Change { sequence, direct, kind });
     }
 
     /// Cuts or extends; returns the bytes of space freed.
     pub(super) fn set_len(&self, sequence: u64, len: u64) -> u64 {
         let mut state = self.state.borrow_mut();
         state.live.set_len(len);
-        state.unsynced.push(Change { sequence, kind: Kind::Length(len) });
+        state.unsynced.push(Change { sequence, direct: true, kind: Kind::Length(len) });
         state.extents.cut(len) * BLOCK
     }
 
@@ -130,10 +132,12 @@ impl FileNode {
         }
     }
 
-    /// A failed sync: what was dirty is called clean from now on, and some of it is on the media.
-    pub(super) fn forsake(&self, until: u64, dice: &Dice) {
+    /// A failed sync: what was dirty in the page cache is called clean from now on, and some of it
+    /// is on the media. With `direct` that holds for direct writes too: the device forgot them.
+    pub(super) fn forsake(&self, until: u64, direct: bool, dice: &Dice) {
         let state = &mut *self.state.borrow_mut();
-        for change in state.unsynced.extract_if(.., |change| change.sequence < until) {
+        let forsaken = |change: &mut Change| change.sequence < until && (direct || !change.direct);
+        for change in state.unsynced.extract_if(.., forsaken) {
             change.kind.apply(&mut state.stable, || dice.coin(), dice.coin());
         }
     }
