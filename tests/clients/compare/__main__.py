@@ -18,6 +18,7 @@ from .broker import Broker, comparable
 from .cases import CASES
 
 NOTHING = "(nothing)"
+FEW = 6  # differences of one case that are printed
 
 
 def flat(value, path=""):
@@ -72,18 +73,24 @@ def main():
                 if text:
                     print(f"FAIL {name}: could not be asked at {who}:\n{text}")
             continue
-        left, right, bad = flat(left), flat(right), False
+        left, right, bad = flat(left), flat(right), []
         for path in [*left, *(path for path in right if path not in left)]:
             one, two = left.get(path, NOTHING), right.get(path, NOTHING)
             if one == two:
                 continue
             reason = next((reason for cases, paths, reason in excuses
                            if fnmatch.fnmatch(name, cases) and fnmatch.fnmatch(path, paths)), None)
-            bad, meant = bad or reason is None, meant + (reason is not None)
-            if reason is None or options.verbose:
-                print(f"{'DIFF' if reason is None else 'meant'} {name}: {path}: kafka {one!r}, other {two!r}"
-                      + (f" ({reason})" if reason else ""))
-        same, differing = same + (not bad), differing + bad
+            if reason is None:
+                bad.append(f"DIFF {name}: {path}: kafka {one!r}, other {two!r}")
+            else:
+                meant += 1
+                if options.verbose:
+                    print(f"meant {name}: {path}: kafka {one!r}, other {two!r} ({reason})")
+        shown = bad if options.verbose else bad[:FEW]
+        print("".join(line + "\n" for line in shown), end="")
+        if len(bad) > len(shown):
+            print(f"DIFF {name}: and {len(bad) - len(shown)} fields more")
+        same, differing = same + (not bad), differing + bool(bad)
     print(f"{same + differing + broken} cases: {same} alike, {differing} different, {broken} not asked; "
           f"{meant} differences are meant")
     return 1 if differing or broken or not same else 0

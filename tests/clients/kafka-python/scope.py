@@ -40,3 +40,5 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"the broker does not offer {name}"))
         if item.originalname == "test_create_partitions" and 0 not in brokers:
             item.add_marker(pytest.mark.skip(reason="it puts replicas on broker 0, and there is none"))
+        if item.originalname == "test_delete_records" and len(brokers) > 1:
+            item.add_marker(pytest.mark.skip(reason="it wants one poll to bring the records of all brokers"))

@@ -1,5 +1,8 @@
 """DescribeConfigs, AlterConfigs, IncrementalAlterConfigs, ListConfigResources."""
 
+import time
+
+from ..broker import PATIENCE
 from . import case
 
 TOPIC, BROKER = 2, 4
@@ -174,9 +177,9 @@ case("alter-configs-validate-only",
 def takes_back(broker):
     name = broker.topic(retention_ms="7777")
     answer = replace(broker, name, max_message_bytes="5000")
-    for _ in range(100):
-        found = values(broker, name, "retention.ms", "max.message.bytes")
-        if found["max.message.bytes"][0] == "5000":
+    until = time.monotonic() + PATIENCE
+    while (found := values(broker, name, "retention.ms", "max.message.bytes"))["max.message.bytes"][0] != "5000":
+        if time.monotonic() > until:
             break
     return [answer, found]
 

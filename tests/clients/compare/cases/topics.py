@@ -1,7 +1,9 @@
 """CreateTopics, DeleteTopics, CreatePartitions."""
 
+import time
+
 from .. import schema
-from ..broker import UNKNOWN_ID
+from ..broker import PATIENCE, UNKNOWN_ID
 from . import case
 
 
@@ -198,9 +200,9 @@ def gone(broker):
     name = broker.filled(1)
     to = broker.leader(name)
     delete(broker, 6, {"Name": name})
-    for _ in range(200):
-        answer = broker.fetch(name, version=12, to=to)
-        if answer["Responses"][0]["Partitions"][0]["ErrorCode"]:
+    until = time.monotonic() + PATIENCE
+    while not (answer := broker.fetch(name, version=12, to=to))["Responses"][0]["Partitions"][0]["ErrorCode"]:
+        if time.monotonic() > until:
             break
     return [answer, broker.fetch(name, version=13, to=to), broker.produce(name, b"", version=11, to=to),
             broker.produce(name, b"", version=13, to=to)]

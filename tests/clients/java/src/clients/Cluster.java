@@ -69,9 +69,15 @@ public final class Cluster implements AutoCloseable {
         return admin;
     }
 
+    /**
+     * With acks=all unless told otherwise: old clients have another default, and only then may a reader count on
+     * what was acknowledged.
+     */
     Producer<byte[], byte[]> producer(String... settings) {
+        Properties properties = properties("acks", "all");
+        properties.putAll(properties(settings));
         Producer<byte[], byte[]> producer =
-                new KafkaProducer<>(properties(settings), new ByteArraySerializer(), new ByteArraySerializer());
+                new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
         closings.add(producer::close);
         return producer;
     }
