@@ -55,7 +55,7 @@ where
     sim.start(host, 1, move |_| {
         let serve = serve.clone();
         async move {
-            let listener = Listener::bind(any(), false).expect("bind");
+            let listener = Listener::bind(any(), false, 64).expect("bind");
             let stream = listener.accept().await.expect("accept");
             serve(stream).await;
         }
@@ -219,8 +219,8 @@ fn listeners_on_one_address_share_its_connections() {
     sim.start(host, 3, move |core| {
         let accepted = counters.clone();
         async move {
-            let listener = Listener::bind(any(), true).expect("shared");
-            let exclusive = Listener::bind(any(), false).map(drop).expect_err("taken");
+            let listener = Listener::bind(any(), true, 64).expect("shared");
+            let exclusive = Listener::bind(any(), false, 64).map(drop).expect_err("taken");
             assert_eq!(exclusive.kind(), io::ErrorKind::AddrInUse);
             loop {
                 let stream = listener.accept().await.expect("accept");

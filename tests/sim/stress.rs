@@ -31,7 +31,7 @@ async fn broker_core(core: usize, seat: MeshSeat<Message>) {
     for (from, receiver) in port.take_receivers() {
         rt::spawn(exchange(port.clone(), from, receiver, streams.clone())).detach();
     }
-    let listener = Listener::bind(SocketAddr::from(([0, 0, 0, 0], 9092)), true).expect("bind");
+    let listener = Listener::bind(SocketAddr::from(([0, 0, 0, 0], 9092)), true, 64).expect("bind");
     let notes = PathBuf::from(format!("/data/core-{core}"));
     let notes = File::open(&notes, buffered()).await.expect("open");
     file::sync_dir(std::path::Path::new("/data")).await.expect("sync");
