@@ -7,6 +7,7 @@ mod escape;
 mod failure;
 mod input;
 mod interrupt;
+mod log;
 mod output;
 mod produce;
 mod progress;
@@ -57,6 +58,9 @@ enum Command {
     Produce(produce::Produce),
     /// Read records of a topic
     Consume(consume::Consume),
+    /// Look at a log's files, and check them
+    #[command(subcommand)]
+    Log(log::Log),
 }
 
 /// Runs the command line to its end.
@@ -67,6 +71,7 @@ pub fn run() -> ExitCode {
         Ok(Command::Topic(topic)) => topic::run(topic),
         Ok(Command::Produce(produce)) => produce::run(produce),
         Ok(Command::Consume(consume)) => consume::run(consume),
+        Ok(Command::Log(log)) => log::run(log),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

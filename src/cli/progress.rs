@@ -1,7 +1,7 @@
 //! How far a transfer is: a line on the terminal while it runs, one line of figures at its end.
 
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -9,6 +9,8 @@ use super::units;
 
 /// Pictures a second.
 const HERTZ: u8 = 10;
+/// Records from which a rate means something.
+const RATED_RECORDS: u64 = 100;
 
 pub struct Progress {
     bar: ProgressBar,
@@ -72,24 +74,23 @@ impl Progress {
         self.bar.suspend(|| eprintln!("ringmain: {text}"));
     }
 
-    /// Such as `wrote 1,000 records, 1.5 MiB in 0.3 s (3,333 records/s, 5.0 MiB/s)`.
+    /// Such as `wrote 1,000 records, 1.5 MiB in 0.3 s (3,333 records/s, 5.0 MiB/s)`. Of a few
+    /// records nobody wants to know the rate.
     pub fn summary(&self) -> String {
-        format!(
-            "{} {}, {} in {:.1} s ({} records/s, {}/s)",
-            self.verb,
-            units::counted(self.records, "record"),
-            units::bytes(self.bytes),
-            self.elapsed().as_secs_f64(),
-            units::thousands(self.per_second(self.records)),
-            units::bytes(self.per_second(self.bytes)),
-        )
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        let records = units::counted(self.records, "record");
+        let mut text = format!("{} {records}, {}", self.verb, units::bytes(self.bytes));
+        if self.records >= RATED_RECORDS {
+            text.push_str(&format!(
+                " in {:.1} s ({} records/s, {}/s)",
+                self.started.elapsed().as_secs_f64(),
+                units::thousands(self.per_second(self.records)),
+                units::bytes(self.per_second(self.bytes)),
+            ));
+        }
+        text
     }
 
     fn per_second(&self, count: u64) -> u64 {
-        (count as f64 / self.elapsed().as_secs_f64().max(0.001)) as u64
+        (count as f64 / self.started.elapsed().as_secs_f64().max(0.001)) as u64
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::cli::failure::Failure;
+use crate::cli::topic::missing_partition;
 use crate::client::consumer::Start;
 use crate::client::{Cluster, Isolation, Topic, list_offsets};
 use crate::model::Offset;
@@ -57,12 +58,9 @@ impl Wanted<'_> {
             if self.partitions.is_empty() { all() } else { self.partitions.to_vec() };
         partitions.sort_unstable();
         partitions.dedup();
-        if let Some(missing) = partitions.iter().find(|index| topic.partition(**index).is_none()) {
-            let (count, last) = (topic.partitions.len(), topic.partitions.len() - 1);
-            return Err(format!(
-                "topic {name} has no partition {missing}: its {count} are 0 to {last}"
-            )
-            .into());
+        let missing = |index: &&i32| topic.partition(**index).is_none();
+        if let Some(&missing) = partitions.iter().find(missing) {
+            return Err(missing_partition(name, missing, topic.partitions.len()));
         }
         let earliest = self.ask(cluster, &partitions, EARLIEST).await?;
         let latest = self.ask(cluster, &partitions, LATEST).await?;

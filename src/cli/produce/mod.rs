@@ -201,13 +201,8 @@ async fn produce(
         opened => opened?,
     };
     let partitions = producer.partitions();
-    if args.partition.is_some_and(|index| index as usize >= partitions) {
-        let (last, index) = (partitions - 1, args.partition.unwrap_or_default());
-        return Err(format!(
-            "topic {} has no partition {index}: its {partitions} are 0 to {last}",
-            args.topic
-        )
-        .into());
+    if let Some(missing) = args.partition.filter(|&index| index as usize >= partitions) {
+        return Err(topic::missing_partition(&args.topic, missing, partitions));
     }
     if input.is_terminal() && !args.quiet {
         eprintln!("Type records, one a line; Ctrl-D ends.");

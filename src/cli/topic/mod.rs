@@ -44,6 +44,15 @@ pub fn missing(name: &str) -> Failure {
     ))
 }
 
+/// There is no such partition; `count` are there.
+pub fn missing_partition(name: &str, partition: i32, count: usize) -> Failure {
+    let those = match count {
+        1 => "it has only 0".to_owned(),
+        count => format!("it has {count}, 0 to {}", count - 1),
+    };
+    Failure::Told(format!("topic {name} has no partition {partition}: {those}"))
+}
+
 /// `KEY=VALUE` of a setting; the value may be empty.
 fn setting(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {

@@ -1,0 +1,130 @@
+//! Runs the binary to its end, and never longer than a while.
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Far more than any command takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// What was printed by a command that ended well.
+    #[track_caller]
+    pub fn printed(self) -> String {
+        String::from_utf8(self.bytes()).expect("text")
+    }
+
+    #[track_caller]
+    pub fn bytes(self) -> Vec<u8> {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self.stdout
+    }
+
+    /// The one line of a command that ended badly.
+    #[track_caller]
+    pub fn refused(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}", self.stderr);
+        assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        let line = self.stderr.trim_end();
+        line.strip_prefix("ringmain: ").expect("it says who speaks").to_owned()
+    }
+}
+
+pub fn ringmain(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
+    command.args(args).env_remove("RINGMAIN_BOOTSTRAP");
+    command
+}
+
+pub fn run(args: &[&str]) -> Ended {
+    run_with(args, b"")
+}
+
+pub fn run_with(args: &[&str], input: &[u8]) -> Ended {
+    Running::start(args, Some(input)).end()
+}
+
+/// A command under way.
+pub struct Running {
+    child: Child,
+    what: String,
+    stdin: Option<JoinHandle<()>>,
+    stdout: JoinHandle<Vec<u8>>,
+    stderr: JoinHandle<Vec<u8>>,
+}
+
+impl Running {
+    /// Without input, standard input stays open and empty.
+    pub fn start(args: &[&str], input: Option<&[u8]>) -> Running {
+        let mut command = ringmain(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary");
+        let stdin = input.map(<[u8]>::to_vec).map(|input| {
+            let mut pipe = child.stdin.take().expect("piped");
+            // A command that ends early does not read everything.
+            thread::spawn(move || drop(pipe.write_all(&input)))
+        });
+        let stdout = drain(child.stdout.take().expect("piped"));
+        let stderr = drain(child.stderr.take().expect("piped"));
+        Running { child, what: args.join(" "), stdin, stdout, stderr }
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        let pipe = self.child.stdin.as_mut().expect("open");
+        pipe.write_all(bytes).and_then(|()| pipe.flush()).expect("a reader");
+    }
+
+    pub fn interrupt(&self) {
+        signal(&self.child, rustix::process::Signal::INT);
+    }
+
+    pub fn end(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        let status = wait(&mut self.child, &self.what);
+        if let Some(stdin) = self.stdin {
+            stdin.join().expect("a writer");
+        }
+        let stderr = self.stderr.join().expect("a reader");
+        Ended {
+            code: status.code(),
+            stdout: self.stdout.join().expect("a reader"),
+            stderr: String::from_utf8(stderr).expect("text"),
+        }
+    }
+}
+
+fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe");
+        bytes
+    })
+}
+
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).expect("a process of ours");
+}
+
+/// Waits for the end, and makes one when it does not come.
+pub fn wait(child: &mut Child, what: &str) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().expect("a child");
+            panic!("`ringmain {what}` does not end");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}

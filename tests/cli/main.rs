@@ -1,0 +1,10 @@
+//! The one binary as people use it: a real broker, real commands, what they print and how they end.
+
+mod broker;
+mod command;
+mod files;
+mod records;
+mod refusals;
+mod restarts;
+mod topics;
+mod usage;
