@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,8 @@ pub struct Running {
     child: Child,
     what: String,
     stdin: Option<JoinHandle<()>>,
-    stdout: JoinHandle<Vec<u8>>,
-    stderr: JoinHandle<Vec<u8>>,
+    stdout: Drain,
+    stderr: Drain,
 }
 
 impl Running {
@@ -72,8 +73,8 @@ impl Running {
             // A command that ends early does not read everything.
             thread::spawn(move || drop(pipe.write_all(&input)))
         });
-        let stdout = drain(child.stdout.take().expect("piped"));
-        let stderr = drain(child.stderr.take().expect("piped"));
+        let stdout = Drain::of(child.stdout.take().expect("piped"));
+        let stderr = Drain::of(child.stderr.take().expect("piped"));
         Running { child, what: args.join(" "), stdin, stdout, stderr }
     }
 
@@ -82,8 +83,22 @@ impl Running {
         pipe.write_all(bytes).and_then(|()| pipe.flush()).expect("a reader");
     }
 
-    pub fn interrupt(&self) {
+    /// Waits until something was printed.
+    pub fn speaks(&self) {
+        let started = Instant::now();
+        while self.stdout.bytes.lock().expect("a reader").is_empty() {
+            assert!(started.elapsed() < PATIENCE, "`ringmain {}` prints nothing", self.what);
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// As Ctrl-C does; standard input stays open.
+    pub fn interrupt(mut self) -> Ended {
+        let stdin = self.child.stdin.take();
         signal(&self.child, rustix::process::Signal::INT);
+        let ended = self.end();
+        drop(stdin);
+        ended
     }
 
     pub fn end(mut self) -> Ended {
@@ -92,21 +107,34 @@ impl Running {
         if let Some(stdin) = self.stdin {
             stdin.join().expect("a writer");
         }
-        let stderr = self.stderr.join().expect("a reader");
-        Ended {
-            code: status.code(),
-            stdout: self.stdout.join().expect("a reader"),
-            stderr: String::from_utf8(stderr).expect("text"),
-        }
+        let stderr = String::from_utf8(self.stderr.end()).expect("text");
+        Ended { code: status.code(), stdout: self.stdout.end(), stderr }
     }
 }
 
-fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).expect("a pipe");
-        bytes
-    })
+/// Reads all that a pipe brings.
+struct Drain {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Drain {
+    fn of(mut pipe: impl Read + Send + 'static) -> Drain {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = bytes.clone();
+        let thread = thread::spawn(move || {
+            let mut some = [0; 64 << 10];
+            while let count @ 1.. = pipe.read(&mut some).expect("a pipe") {
+                kept.lock().expect("a reader").extend_from_slice(&some[..count]);
+            }
+        });
+        Drain { bytes, thread }
+    }
+
+    fn end(self) -> Vec<u8> {
+        self.thread.join().expect("a reader");
+        std::mem::take(&mut self.bytes.lock().expect("a reader"))
+    }
 }
 
 pub fn signal(child: &Child, signal: rustix::process::Signal) {

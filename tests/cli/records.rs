@@ -145,16 +145,13 @@ fn records_are_there_as_they_are_written() {
     writer.write(b"second\nunfinished");
     let seen = reader.end().printed();
     assert_eq!(seen.lines().count(), 2, "{seen}");
-    writer.interrupt();
-    let ended = writer.end();
+    let ended = writer.interrupt();
     // What has no end is no record yet.
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(130), "wrote 2 records, 11 B\n"));
     let reader = broker.begin(&["consume", "-t", "t", "--from-beginning"]);
-    thread::sleep(Duration::from_millis(300));
-    reader.interrupt();
-    let ended = reader.end();
+    reader.speaks();
+    let ended = reader.interrupt();
     assert_eq!(ended.code, Some(130));
-    assert_eq!(ended.stdout.iter().filter(|&&byte| byte == b'\n').count(), 2);
 }
 
 #[test]

@@ -256,9 +256,9 @@ async fn write(
     let mut read = 0;
     let mut ended = Ok(());
     loop {
-        let chunk = match race(input.chunk(), interrupt.wait()).await {
-            First::Left(chunk) => chunk?,
-            First::Right(()) => {
+        let chunk = match race(interrupt.wait(), input.chunk()).await {
+            First::Right(chunk) => chunk?,
+            First::Left(()) => {
                 ended = Err(Failure::Interrupted);
                 break;
             }

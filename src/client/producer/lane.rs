@@ -19,8 +19,6 @@ use crate::wire::messages::produce::{
 
 /// The first version that names topics by id.
 const VERSION_OF_IDS: i16 = 13;
-/// With acks=0, bytes that may be queued before the kernel has taken them.
-const UNSENT_BYTES_MAX: usize = 4 << 20;
 
 pub struct Lane {
     index: i32,
@@ -140,8 +138,8 @@ impl Lane {
             }
             connection.send_unanswered::<Produce>(version, &request);
         }
-        // The kernel's word is all there is.
-        match connection.sent_down_to(UNSENT_BYTES_MAX).await {
+        // That the kernel has it is all there is to know.
+        match connection.sent_down_to(0).await {
             Ok(()) => self.acknowledge(),
             Err(error) => self.queue.borrow_mut().refused(error),
         }
