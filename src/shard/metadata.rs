@@ -63,25 +63,20 @@ impl Metadata {
             image = snapshot::decode(&bytes).map_err(|f| damaged("snapshot", f.to_string()))?;
         }
         let path = dir.join("journal");
-        let known = file::exists(&path).await?;
-        if !known {
-            file::write_whole(&path, &[]).await?;
-        }
-        let bytes = file::read_whole(&path).await?;
+        let bytes = match file::exists(&path).await? {
+            true => file::read_whole(&path).await?,
+            false => Vec::new(),
+        };
         let replayed = journal::replay(&mut image, &bytes)
             .map_err(|fault| damaged("journal", fault.to_string()))?;
+        // Whatever a crash or a failed sync left half safe is acted on from now on: a power cut
+        // must not take it back, so it is written anew. What follows `kept` was never acknowledged.
+        file::write_whole(&path, &bytes[..replayed.kept]).await?;
+        if let Some(parent) = dir.parent() {
+            file::sync_dir(parent).await?;
+        }
         let options = OpenOptions { write: true, ..Default::default() };
         let journal = File::open(&path, options).await?;
-        if replayed.kept < bytes.len() {
-            // The last write before a crash: it was never acknowledged.
-            journal.truncate(replayed.kept as u64).await?;
-        }
-        // What a killed process left unsynced is acted on from now on: a power cut must not take
-        // it back, nor the names under which it was found.
-        journal.sync_data().await?;
-        for dir in [Some(dir), dir.parent()].into_iter().flatten() {
-            file::sync_dir(dir).await?;
-        }
         Ok(Rc::new(Metadata {
             dir: dir.to_owned(),
             node,
