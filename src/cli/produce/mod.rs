@@ -4,6 +4,7 @@ mod record;
 mod splitter;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ use crate::rt;
 use crate::wire::compression::Codec;
 use record::Shape;
 use splitter::{Cut, Splitter};
+
+/// How often people are told how it goes, and when those who wait for the end are told how to make one.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS_BEFORE_ADVICE: u32 = 10;
 
 const EXAMPLES: &str = "\x1b[1;32mExamples:\x1b[0m
   echo 'hello' | ringmain produce -t orders
@@ -256,9 +261,14 @@ async fn write(
     let mut read = 0;
     let mut ended = Ok(());
     loop {
-        let chunk = match race(interrupt.wait(), input.chunk()).await {
-            First::Right(chunk) => chunk?,
-            First::Left(()) => {
+        let next = race(interrupt.wait(), input.chunk());
+        let chunk = match rt::timeout(LOOK, next).await {
+            None => {
+                look(producer, progress, read);
+                continue;
+            }
+            Some(First::Right(chunk)) => chunk?,
+            Some(First::Left(())) => {
                 ended = Err(Failure::Interrupted);
                 break;
             }
@@ -278,19 +288,34 @@ async fn write(
             )
             .into());
         }
-        progress.show(read);
+        look(producer, progress, read);
     }
     if ended.is_ok()
         && let Some(line) = splitter.rest()
     {
         send(producer, &shape, line, progress).await?;
     }
-    let mut flush = std::pin::pin!(producer.flush());
+    let mut flush = pin!(producer.flush());
+    let mut looks = 0;
     loop {
-        match rt::timeout(Duration::from_millis(100), flush.as_mut()).await {
-            Some(flushed) => return flushed.map(|()| ended).map_err(explain),
-            None => progress.show(read),
+        if let Some(flushed) = rt::timeout(LOOK, flush.as_mut()).await {
+            return flushed.map(|()| ended).map_err(explain);
         }
+        look(producer, progress, read);
+        looks += 1;
+        if looks == LOOKS_BEFORE_ADVICE && ended.is_err() {
+            let left = progress.records() - producer.written().records;
+            let left = units::counted(left, "record");
+            progress.note(&format!("waiting for {left} to be written; Ctrl-C gives them up"));
+        }
+    }
+}
+
+/// Shows people how far it is, and what is wrong.
+fn look(producer: &Producer, progress: &Progress, read: u64) {
+    progress.show(read);
+    if let Some(error) = producer.trouble() {
+        progress.note(&format!("{error}; trying again"));
     }
 }
 

@@ -37,14 +37,18 @@ pub async fn run(shared: Rc<Shared>, leader: BrokerId) {
         }
         let started = rt::now();
         let error = match fetch(&shared, leader, &wanted, &mut session).await {
-            Ok(()) => {
+            Ok(None) => {
                 backoff.reset();
                 trouble_since = None;
                 continue;
             }
-            Err(error) => error,
+            Ok(Some(error)) => error,
+            Err(error) => {
+                // Nobody knows what the broker remembers now.
+                session.reset();
+                error
+            }
         };
-        session.reset();
         let since = *trouble_since.get_or_insert(started);
         let patience = shared.routes.cluster.options().retry_for;
         if !error.is_retriable() || rt::now().since(since) > patience {
@@ -85,12 +89,13 @@ impl Shared {
     }
 }
 
+/// Fetches once. Yields what is wrong with a partition, if anything is; the others came all the same.
 async fn fetch(
     shared: &Shared,
     leader: BrokerId,
     wanted: &BTreeMap<i32, Place>,
     session: &mut Session,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     if leader == NOBODY {
         let subject = shared.routes.subject(*wanted.keys().next().expect("something is wanted"));
         return Err(Error::NoLeader { subject });
@@ -136,7 +141,7 @@ async fn take(
     answer: &Answer<Fetch>,
     wanted: &BTreeMap<i32, Place>,
     session: &mut Session,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let response = answer.decode()?;
     if !response.error_code.is_none() {
         return Err(Error::refused("a fetch", response.error_code, None));
@@ -152,7 +157,7 @@ async fn take(
             code => trouble = Some(Error::refused(shared.routes.subject(index), code, None)),
         }
     }
-    trouble.map_or(Ok(()), Err)
+    Ok(trouble)
 }
 
 fn queue(

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::queue::{Queue, Step};
-use super::{Acks, NewRecord, Shared, new_identity};
+use super::{Acks, NewRecord, Shared, Trouble, new_identity};
 use crate::base::signal::Signal;
 use crate::base::time::Instant;
 use crate::client::{Backoff, Error, Pending, Result};
@@ -188,6 +188,7 @@ impl Lane {
         shared.written.set(written);
         shared.records_open.set(shared.records_open.get() - batch.records);
         shared.buffered_bytes.set(shared.buffered_bytes.get() - batch.size);
+        *shared.trouble.borrow_mut() = Trouble::None;
         shared.progress.raise();
     }
 
@@ -214,6 +215,7 @@ impl Lane {
         if tried > shared.options.delivery_timeout {
             return shared.fail(trouble);
         }
+        shared.note(&trouble);
         let noticed = rt::now();
         backoff.pause().await;
         if is_gap(&trouble) {

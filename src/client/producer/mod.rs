@@ -8,6 +8,7 @@ mod lane;
 mod queue;
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -125,6 +126,15 @@ impl Identity {
     const NONE: Identity = Identity { producer_id: -1, epoch: -1 };
 }
 
+/// A failure that may pass, told once until something is acknowledged again.
+#[derive(Default)]
+enum Trouble {
+    #[default]
+    None,
+    New(Error),
+    Told,
+}
+
 /// What the lanes of a producer share.
 struct Shared {
     routes: Routes,
@@ -135,6 +145,7 @@ struct Shared {
     flushes: Cell<usize>,
     written: Cell<Written>,
     failure: RefCell<Option<Error>>,
+    trouble: RefCell<Trouble>,
     /// Raised with every acknowledgement and with the failure.
     progress: Broadcast,
 }
@@ -172,6 +183,7 @@ impl Producer {
             flushes: Cell::new(0),
             written: Cell::default(),
             failure: RefCell::default(),
+            trouble: RefCell::default(),
             progress: Broadcast::default(),
         };
         Ok(Producer {
@@ -224,6 +236,18 @@ impl Producer {
         self.shared.written.get()
     }
 
+    /// What is being tried again, once: for people who wait.
+    pub fn trouble(&self) -> Option<Error> {
+        let mut trouble = self.shared.trouble.borrow_mut();
+        match mem::replace(&mut *trouble, Trouble::Told) {
+            Trouble::New(error) => Some(error),
+            before => {
+                *trouble = before;
+                None
+            }
+        }
+    }
+
     fn partition_of(&self, record: &NewRecord<'_>, size: usize) -> Result<usize> {
         let count = self.partitions();
         match (record.partition, record.key) {
@@ -255,6 +279,13 @@ impl Producer {
 impl Shared {
     fn alive(&self) -> Result<()> {
         self.failure.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    fn note(&self, error: &Error) {
+        let mut trouble = self.trouble.borrow_mut();
+        if matches!(*trouble, Trouble::None) {
+            *trouble = Trouble::New(error.clone());
+        }
     }
 
     fn fail(&self, error: Error) {
