@@ -380,3 +380,6 @@ fn plain(error: &io::Error) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
