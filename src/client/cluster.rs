@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::base::signal::Broadcast;
 use crate::client::{
@@ -174,15 +175,21 @@ impl Cluster {
 
     /// Repeats what fails in a way that may pass, with growing pauses, for as long as the options
     /// say. Yields the last error otherwise.
-    pub async fn retry<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    pub async fn retry<T>(&self, attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+        self.retry_for(self.options.retry_for, attempt).await
+    }
+
+    /// The same with another patience.
+    pub async fn retry_for<T>(
+        &self,
+        patience: Duration,
+        mut attempt: impl AsyncFnMut() -> Result<T>,
+    ) -> Result<T> {
         let started = rt::now();
         let mut backoff = Backoff::new(&self.options);
         loop {
             match attempt().await {
-                Err(error)
-                    if error.is_retriable()
-                        && rt::now().since(started) < self.options.retry_for =>
-                {
+                Err(error) if error.is_retriable() && rt::now().since(started) < patience => {
                     backoff.pause().await;
                 }
                 result => return result,

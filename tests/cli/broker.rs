@@ -44,8 +44,12 @@ pub struct Broker {
 impl Broker {
     /// One core: what is tested here does not depend on more.
     pub fn start() -> Broker {
+        Broker::start_with(&[])
+    }
+
+    pub fn start_with(more: &[&str]) -> Broker {
         let data = Dir::new();
-        let (child, bootstrap) = serve(data.path(), "127.0.0.1:0");
+        let (child, bootstrap) = serve(data.path(), "127.0.0.1:0", more);
         Broker { child: Some(child), bootstrap, data }
     }
 
@@ -67,7 +71,7 @@ impl Broker {
 
     /// Starts it again where it was.
     pub fn start_again(&mut self) {
-        let (child, bootstrap) = serve(self.data.path(), &self.bootstrap);
+        let (child, bootstrap) = serve(self.data.path(), &self.bootstrap, &[]);
         assert_eq!(bootstrap, self.bootstrap);
         self.child = Some(child);
     }
@@ -100,8 +104,10 @@ impl Drop for Broker {
 }
 
 /// Yields when it is ready, with its address.
-fn serve(data: &str, listen: &str) -> (Child, String) {
-    let args = ["serve", "--data", data, "--listen", listen, "--cores", &any_cpu()];
+fn serve(data: &str, listen: &str, more: &[&str]) -> (Child, String) {
+    let cpu = any_cpu();
+    let args = ["serve", "--data", data, "--listen", listen, "--cores", &cpu];
+    let args = [&args, more].concat();
     let mut child =
         ringmain(&args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the binary");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();

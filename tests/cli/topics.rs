@@ -77,3 +77,10 @@ fn a_topic_is_created_changed_and_deleted() {
     let gone = broker.run(&["topic", "delete", "orders", "--if-exists"]).printed();
     assert_eq!(gone, "topic orders did not exist\n");
 }
+
+#[test]
+fn a_topic_that_nobody_makes_is_told() {
+    let broker = Broker::start_with(&["--set", "auto.create.topics.enable=false"]);
+    let told = broker.run_with(&["produce", "-t", "typo", "--timeout", "1"], b"x\n").refused(1);
+    assert!(told.starts_with("there is no topic typo (`ringmain topic list` shows"), "{told}");
+}

@@ -23,6 +23,9 @@ use crate::wire::messages::init_producer_id::{InitProducerId, InitProducerIdRequ
 use crate::wire::record::Header;
 use lane::Lane;
 
+/// How long a topic may take to be made.
+const CREATION_PATIENCE: Duration = Duration::from_secs(5);
+
 /// When the broker answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Acks {
@@ -166,8 +169,13 @@ impl Producer {
     ) -> Result<Producer> {
         assert!(!options.idempotent || options.acks == Acks::All, "idempotence needs all acks");
         let find = async || cluster.topic(topic_name, options.create_topic).await;
-        // Only a topic that is being made may be waited for.
-        let topic = if options.create_topic { cluster.retry(find).await? } else { find().await? };
+        // Only a topic that is being made may be waited for, and making one is quick. Where none is
+        // made, brokers say the same as at first where one is.
+        let patience = match options.create_topic {
+            true => CREATION_PATIENCE.min(cluster.options().retry_for),
+            false => Duration::ZERO,
+        };
+        let topic = cluster.retry_for(patience, find).await?;
         let identity = match options.idempotent {
             true => cluster.retry(async || new_identity(&cluster).await).await?,
             false => Identity::NONE,
