@@ -11,6 +11,7 @@ use super::segment::Segment;
 use super::settings::TimestampType;
 use super::{Log, marker};
 use crate::base::buf::{ALIGN, Buf};
+use crate::base::planted;
 use crate::model::{LeaderEpoch, Offset};
 use crate::wire::batch::{self, Batch, BatchError};
 
@@ -222,6 +223,10 @@ impl Log {
         }
         let end = header.last_offset() + 1;
         self.end_offset.set(end);
+        if planted::is("count-as-written-at-once") {
+            self.written_offset.set(end);
+            self.synced_offset.set(end);
+        }
         self.pipeline.borrow_mut().appended(Mark {
             end: address + header.len as u64,
             offset: end,

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use super::segment::Segment;
 use super::tail::Tail;
-use crate::base::signal::Signal;
+use crate::base::signal::Broadcast;
 use crate::base::time::Instant;
 use crate::rt;
 
@@ -38,7 +38,7 @@ pub struct Budget {
     unwritten_bytes: Cell<usize>,
     /// Oldest chunk first: whose it is, and its number there.
     chunks: RefCell<VecDeque<(Weak<Tail>, u64)>>,
-    relieved: Signal,
+    relieved: Broadcast,
     /// Segments that readers have opened, oldest first.
     warm: RefCell<VecDeque<Weak<Segment>>>,
     /// When it was made, by both clocks: monotonic and in ms since 1970.
@@ -52,7 +52,7 @@ impl Budget {
             cached_bytes: Cell::new(0),
             unwritten_bytes: Cell::new(0),
             chunks: RefCell::default(),
-            relieved: Signal::default(),
+            relieved: Broadcast::default(),
             warm: RefCell::default(),
             made: (rt::now(), rt::unix_ms()),
         })
@@ -77,7 +77,7 @@ impl Budget {
         self.unwritten_bytes.get() >= self.limits.unwritten_bytes
     }
 
-    /// Waits until the disk has caught up. One task may wait; it then tells others.
+    /// Waits until the disk has caught up.
     pub async fn relieved(&self) {
         while self.is_pressed() {
             self.relieved.wait().await;

@@ -30,7 +30,10 @@ impl Log {
         }
         let moment = self.moment();
         if let Err(error) = self.keep(&moment).await {
-            self.fail(error.clone());
+            // A full disk keeps the entry before this one, and nothing else is lost.
+            if !error.is_disk_full() {
+                self.fail(error.clone());
+            }
             return Err(error);
         }
         *self.kept.borrow_mut() = self.entry(&moment, false);
@@ -156,9 +159,13 @@ impl Log {
         if self.epochs_kept.get() {
             return Ok(());
         }
-        self.epochs_kept.set(true);
         let path = self.dir.join(names::EPOCHS);
         let text = self.epochs.borrow().encode();
-        file::write_whole(&path, text.as_bytes()).await.at(&path)
+        self.epochs_kept.set(true);
+        let result = file::write_whole(&path, text.as_bytes()).await.at(&path);
+        if result.is_err() {
+            self.epochs_kept.set(false);
+        }
+        result
     }
 }

@@ -5,7 +5,7 @@
 //! A crash between these steps leaves `.deleted` files, which the next open removes, or a segment
 //! below the log's start, which the next deletion takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -76,16 +76,24 @@ impl Log {
         while self.finishing.get() > 0 {
             self.finished.wait().await;
         }
-        let mut name = self.dir.file_name().unwrap_or_default().to_owned();
-        let number = Prng::new(rt::unix_ms() as u64 ^ rt::now().as_nanos()).next_u64();
-        name.push(format!(".{number:032x}{}", names::DELETED_DIR));
-        let aside = self.dir.with_file_name(name);
-        file::rename(&self.dir, &aside).await.at(&self.dir)?;
-        if let Some(parent) = self.dir.parent() {
-            file::sync_dir(parent).await.at(parent)?;
-        }
-        file::remove_dir_all(&aside).await.at(&aside)
+        remove_partition(&self.dir).await
     }
+}
+
+/// Removes the directory of a partition that is not open, if it is there.
+pub async fn remove_partition(dir: &Path) -> Result<(), Error> {
+    if !file::exists(dir).await.at(dir)? {
+        return Ok(());
+    }
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    let number = Prng::new(rt::unix_ms() as u64 ^ rt::now().as_nanos()).next_u64();
+    name.push(format!(".{number:032x}{}", names::DELETED_DIR));
+    let aside = dir.with_file_name(name);
+    file::rename(dir, &aside).await.at(dir)?;
+    if let Some(parent) = dir.parent() {
+        file::sync_dir(parent).await.at(parent)?;
+    }
+    file::remove_dir_all(&aside).await.at(&aside)
 }
 
 /// What cannot be removed now is removed by the next open.

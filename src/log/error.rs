@@ -67,7 +67,8 @@ impl Error {
         self.0.cause == Cause::Closed
     }
 
-    pub(super) fn is_disk_full(&self) -> bool {
+    /// No room: passes by itself when there is some.
+    pub fn is_disk_full(&self) -> bool {
         matches!(
             self.0.cause,
             Cause::Io(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _)

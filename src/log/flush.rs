@@ -22,6 +22,7 @@ use super::error::Error;
 use super::segment::Segment;
 use super::tail::{sector_ceil, sector_floor};
 use super::{Log, names};
+use crate::base::planted;
 use crate::model::{DurabilityLevel, Offset};
 use crate::rt;
 
@@ -30,7 +31,7 @@ const WRITE_WORTHWHILE: u64 = 256 << 10;
 const WRITE_MAX: u64 = 1 << 20;
 const WRITES_IN_FLIGHT_MAX: usize = 4;
 /// How long a full disk is left alone before room is asked for again.
-const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 
 /// How far a log has got. Offsets are those behind the last record that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,7 +235,8 @@ impl Log {
                 continue;
             }
             let from = sector_floor(pipeline.issued);
-            if pipeline.writes.back().is_some_and(|last| last.to > from) {
+            let shares = pipeline.writes.back().is_some_and(|last| last.to > from);
+            if shares && !planted::is("write-a-sector-twice-at-once") {
                 break;
             }
             let whole = sector_floor(end) - from;
@@ -296,15 +298,21 @@ impl Log {
                 && let Poll::Ready(result) = Pin::new(&mut write.op).poll(cx)
             {
                 let position = write.from - write.segment.address.get();
-                result.map_err(|error| {
+                let result = result.map_err(|error| {
                     Error::io(&write.segment.path(names::LOG), Some(position), &error)
-                })?;
+                });
+                if !planted::is("ignore-failed-writes") {
+                    result?;
+                }
                 write.done = true;
             }
         }
         let mut moved = false;
-        while pipeline.writes.front().is_some_and(|write| write.done) {
-            let write = pipeline.writes.pop_front().expect("just seen");
+        loop {
+            let any = planted::is("count-writes-out-of-order");
+            let first_done = pipeline.writes.iter().position(|write| write.done);
+            let Some(index) = first_done.filter(|&index| index == 0 || any) else { break };
+            let write = pipeline.writes.remove(index).expect("just seen");
             write.segment.written.set(write.reach - write.segment.address.get());
             let mut bytes = 0;
             while pipeline.marks.front().is_some_and(|mark| mark.end <= write.reach) {
@@ -320,11 +328,19 @@ impl Log {
             && let Poll::Ready(result) = Pin::new(&mut sync.op).poll(cx)
         {
             let sync = pipeline.sync.take().expect("just polled");
-            result.map_err(|error| Error::io(&sync.segment.path(names::LOG), None, &error))?;
+            let result =
+                result.map_err(|error| Error::io(&sync.segment.path(names::LOG), None, &error));
+            if !planted::is("ignore-failed-syncs") {
+                result?;
+            }
             let base = sync.segment.address.get();
             sync.segment.synced.set(sync.segment.synced.get().max(sync.reach - base));
             pipeline.synced = pipeline.synced.max(sync.reach);
-            self.synced_offset.set(self.synced_offset.get().max(sync.offset));
+            let covered = match planted::is("sync-covers-later-writes") {
+                true => self.written_offset.get(),
+                false => sync.offset,
+            };
+            self.synced_offset.set(self.synced_offset.get().max(covered));
             moved = true;
         }
         Ok(moved)

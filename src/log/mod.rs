@@ -38,11 +38,12 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::base::signal::Signal;
+use crate::base::signal::Broadcast;
 use crate::model::{Offset, TopicId};
 
 pub use append::{Appended, Records};
 pub use budget::{Budget, Limits};
+pub use delete::remove_partition;
 pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
 pub use flush::Progress;
@@ -82,10 +83,10 @@ pub struct Log {
     high_watermark: Cell<Offset>,
     pipeline: RefCell<Pipeline>,
     /// A flush step has ended.
-    stepped: Signal,
+    stepped: Broadcast,
     /// Segments that are being finished in the background.
     finishing: Rc<Cell<usize>>,
-    finished: Rc<Signal>,
+    finished: Rc<Broadcast>,
     disk_full: Cell<bool>,
     /// Shared with the tasks that finish segments.
     failure: Rc<RefCell<Option<Error>>>,

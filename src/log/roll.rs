@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use super::error::{At, Error};
+use super::flush::DISK_FULL_PAUSE;
 use super::header::Header;
 use super::segment::Segment;
 use super::{Log, names, producers};
@@ -64,8 +65,15 @@ impl Log {
             let (finishing, finished) = (self.finishing.clone(), self.finished.clone());
             finishing.set(finishing.get() + 1);
             rt::spawn_background(async move {
-                if let Err(error) = finish(&dir, &old, &snapshot).await {
-                    failure.borrow_mut().get_or_insert(error);
+                loop {
+                    match finish(&dir, &old, &snapshot).await {
+                        Ok(()) => break,
+                        Err(error) if error.is_disk_full() => rt::sleep(DISK_FULL_PAUSE).await,
+                        Err(error) => {
+                            failure.borrow_mut().get_or_insert(error);
+                            break;
+                        }
+                    }
                 }
                 finishing.set(finishing.get() - 1);
                 finished.raise();

@@ -3,16 +3,18 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ringmain::base::prng::Prng;
 use ringmain::log::checkpoint::Entry;
 use ringmain::log::{Budget, Limits, Log, LogSettings, Origin, Records, gather, verify};
 use ringmain::model::LeaderEpoch;
+use ringmain::rt;
 use ringmain::wire::batch::Batches;
 use ringmain::wire::record::BatchFields;
 
 use crate::seeds::seeds;
-use crate::support::{NOW, TOPIC, batch_of, empty_dir, on_core};
+use crate::support::{NOW, TOPIC, World, batch_of, empty_dir, on_core};
 
 /// Bytes of every batch by its base offset, as the log stores them.
 type Stored = Vec<(i64, Vec<u8>)>;
@@ -126,6 +128,33 @@ fn damage_is_seen_or_without_consequence() {
                 assert!(complete, "seed {seed}: {} cost records", file.display());
             }
         }
+    });
+}
+
+/// Whatever the checkpoint says or does not say, finished segments are never cut.
+#[test]
+fn what_was_finished_and_is_damaged_is_reported_and_not_cut() {
+    World::new(1).run(|world| async move {
+        let log = world.create("t-0", settings()).await;
+        for _ in 0..100 {
+            let bytes = batch_of(BatchFields::default(), 2, 500);
+            log.append(Records::Copy(&bytes), LeaderEpoch(0), NOW, Origin::Client).unwrap();
+        }
+        log.sync().await.unwrap();
+        rt::sleep(Duration::from_millis(100)).await;
+        let first = log.dir().join("00000000000000000000.log");
+        world.disk().rot(&first, 9_000, 3).unwrap();
+        let opened = world.try_open("t-0", settings()).await.err().expect("it is damaged");
+        assert!(opened.is_corruption(), "{opened}");
+        assert_eq!(opened.path(), first);
+        let position = opened.position().expect("a place");
+        assert!((8_000..=9_000).contains(&position), "{position}");
+        // Nothing was cut: the same again, and whole when the damage is undone.
+        assert!(world.try_open("t-0", settings()).await.is_err());
+        world.disk().rot(&first, 9_000, 3).unwrap();
+        let log = world.open("t-0", settings()).await;
+        assert_eq!(log.end_offset(), 200);
+        log.close().await.unwrap();
     });
 }
 

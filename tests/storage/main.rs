@@ -6,8 +6,11 @@ mod damage;
 mod kafka;
 mod lookups;
 mod outages;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod removal;
 #[path = "../support/seeds.rs"]
 mod seeds;
+mod space;
 mod support;
 mod transactions;

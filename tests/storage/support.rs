@@ -9,6 +9,7 @@ use ringmain::log::checkpoint::Entry;
 use ringmain::log::{Budget, Error, Limits, Log, LogSettings, ReadPlan};
 use ringmain::model::TopicId;
 use ringmain::rt::glommio::{Layout, run_cores};
+use ringmain::rt::sim::disk::Disk;
 use ringmain::rt::sim::{HostId, Sim};
 use ringmain::rt::{self, Piece};
 use ringmain::wire::batch::Batches;
@@ -179,5 +180,9 @@ impl World {
 
     pub fn set_clock_offset(&self, offset_ms: i64) {
         self.0.sim.set_clock_offset(self.0.host, offset_ms);
+    }
+
+    pub fn disk(&self) -> Rc<Disk> {
+        self.0.sim.disk(self.0.host)
     }
 }

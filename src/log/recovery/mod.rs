@@ -27,7 +27,7 @@ use super::settings::LogSettings;
 use super::tail::{Tail, sector_floor};
 use super::{Log, names, partition_metadata};
 use crate::base::buf::{ALIGN, Buf};
-use crate::base::signal::Signal;
+use crate::base::signal::Broadcast;
 use crate::model::{Offset, TopicId};
 use crate::rt::{self, File, OpenOptions, file};
 
@@ -156,7 +156,7 @@ impl Log {
             synced_offset: Cell::new(end),
             high_watermark: Cell::new(state.high_watermark.min(end)),
             pipeline: RefCell::new(Pipeline::new(len)),
-            stepped: Signal::default(),
+            stepped: Broadcast::default(),
             finishing: Rc::default(),
             finished: Rc::default(),
             disk_full: Cell::new(false),

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::Segment;
+use crate::base::planted;
 use crate::log::error::{At, Error};
 use crate::log::tail::{sector_ceil, sector_floor};
 use crate::rt::{self, File, OpenOptions, file};
@@ -24,7 +25,7 @@ impl Segment {
     }
 
     /// Creates or opens the log file and reserves room up to `end`. An error that says the disk
-    /// is full leaves everything as it was. One task may wait here.
+    /// is full leaves everything as it was.
     pub(in crate::log) async fn make_ready(
         self: &Rc<Self>,
         end: u64,
@@ -67,6 +68,13 @@ impl Segment {
         .detach();
     }
 
+    /// Waits until no task reserves room, which would undo a cut.
+    pub(super) async fn preparation_ended(&self) {
+        while self.preparing.get() {
+            self.prepared.wait().await;
+        }
+    }
+
     pub(super) async fn open_for_writing(&self) -> Result<(), Error> {
         if self.writing.borrow().is_some() {
             return Ok(());
@@ -81,7 +89,7 @@ impl Segment {
         };
         let opened = File::open(&path, options).await.at(&path)?;
         let len = opened.len().await.at(&path)?;
-        if len == 0 {
+        if len == 0 && !planted::is("leave-new-files-without-an-entry") {
             file::sync_dir(&self.dir).await.at(&self.dir)?;
         }
         self.allocated.set(sector_floor(len));

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::Segment;
 use crate::base::buf::Buf;
+use crate::base::planted;
 use crate::log::error::{At, Error};
 use crate::log::index::{offset, time, txn};
 use crate::log::names;
@@ -58,11 +59,13 @@ impl Segment {
 
     /// Creates the log file, if it is not there.
     pub(in crate::log) async fn make_file(&self) -> Result<(), Error> {
+        self.preparation_ended().await;
         if self.has_file() { Ok(()) } else { self.open_for_writing().await }
     }
 
     /// Makes the files of the active segment exact; it may be empty and without any.
     pub(in crate::log) async fn finish_active(&self) -> Result<(), Error> {
+        self.preparation_ended().await;
         self.open_for_writing().await?;
         self.finish().await?;
         self.close_writer();
@@ -72,12 +75,15 @@ impl Segment {
     /// Makes the files of a wholly written segment exact and durable.
     pub(in crate::log) async fn finish(&self) -> Result<(), Error> {
         assert!(self.is_written(), "a segment is finished after its last write");
+        self.preparation_ended().await;
         self.write_indexes(true).await?;
         let path = self.log_path();
         if let Some(writer) = self.writer() {
             writer.truncate(self.len.get()).await.at(&path)?;
             self.allocated.set(self.len.get());
-            writer.sync_data().await.at(&path)?;
+            if !planted::is("finish-without-a-sync") {
+                writer.sync_data().await.at(&path)?;
+            }
         }
         self.synced.set(self.len.get());
         self.finished.set(true);
@@ -97,7 +103,9 @@ impl Segment {
         } else {
             let writer = self.writer().expect("just opened");
             writer.truncate(self.len.get()).await.at(&path)?;
-            writer.sync_data().await.at(&path)?;
+            if !planted::is("serve-what-was-recovered-unsynced") {
+                writer.sync_data().await.at(&path)?;
+            }
             self.synced.set(self.len.get());
             self.write_indexes(false).await?;
         }

@@ -20,7 +20,7 @@ use super::index::{offset, time, txn};
 use super::names;
 use super::producers::Ended;
 use super::settings::LogSettings;
-use crate::base::signal::Signal;
+use crate::base::signal::Broadcast;
 use crate::model::Offset;
 use crate::rt;
 use column::Column;
@@ -87,9 +87,9 @@ pub(super) struct Segment {
     preparing: Cell<bool>,
     /// A task is writing the index files.
     pub(super) indexing: Cell<bool>,
-    pub(super) indexed: Signal,
+    pub(super) indexed: Broadcast,
     preparation_error: RefCell<Option<Error>>,
-    prepared: Signal,
+    prepared: Broadcast,
 }
 
 impl Segment {
@@ -123,9 +123,9 @@ impl Segment {
             allocation_step: Cell::new(0),
             preparing: Cell::new(false),
             indexing: Cell::new(false),
-            indexed: Signal::default(),
+            indexed: Broadcast::default(),
             preparation_error: RefCell::new(None),
-            prepared: Signal::default(),
+            prepared: Broadcast::default(),
         }
     }
 

@@ -1,0 +1,98 @@
+//! Bugs planted in the log engine, one at a time: a test that exists for them must fail. Run with
+//! `--features planted-bugs`; each bug gets a process of its own, because it is chosen once.
+
+use std::process::Command;
+
+const KILLS: &str = "crashes::nothing_acknowledged_is_lost_first_part";
+const WRITTEN: &str = "outages::what_is_written_survives_the_process";
+const SYNCED: &str = "outages::what_is_synced_survives_the_power";
+const FAULTS: &str = "outages::after_a_failed_write_or_sync_nothing_is_promised_that_is_not_there";
+const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
+
+/// One test of this very binary, with one bug; true when it passed.
+fn passes(bug: &str, test: &str) -> bool {
+    let binary = std::env::current_exe().expect("this test");
+    let output = Command::new(binary)
+        .args([test, "--exact"])
+        .env("RINGMAIN_PLANTED", bug)
+        .env("RINGMAIN_SEEDS", "0..400")
+        .output()
+        .expect("this test runs again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("running 1 test"), "{test} is no test of this binary");
+    output.status.success()
+}
+
+fn check(bug: &str, test: &str) {
+    assert!(!passes(bug, test), "{bug} hid from {test}");
+}
+
+#[test]
+fn counting_as_written_what_is_not_is_found() {
+    check("count-as-written-at-once", KILLS);
+}
+
+#[test]
+fn counting_writes_out_of_order_is_found() {
+    check("count-writes-out-of-order", WRITTEN);
+}
+
+#[test]
+fn writing_a_sector_twice_at_once_is_found() {
+    check("write-a-sector-twice-at-once", WRITTEN);
+}
+
+#[test]
+fn ignoring_a_failed_write_is_found() {
+    check("ignore-failed-writes", FAULTS);
+}
+
+#[test]
+fn ignoring_a_failed_sync_is_found() {
+    check("ignore-failed-syncs", FAULTS);
+}
+
+#[test]
+fn a_sync_that_promises_later_writes_is_found() {
+    check("sync-covers-later-writes", SYNCED);
+}
+
+#[test]
+fn a_new_file_without_a_durable_entry_is_found() {
+    check("leave-new-files-without-an-entry", SYNCED);
+}
+
+#[test]
+fn finishing_a_segment_without_a_sync_is_found() {
+    check("finish-without-a-sync", KILLS);
+}
+
+#[test]
+fn serving_what_was_recovered_unsynced_is_found() {
+    check("serve-what-was-recovered-unsynced", KILLS);
+}
+
+#[test]
+fn giving_offsets_out_again_is_found() {
+    check("forget-the-tail", KILLS);
+}
+
+#[test]
+fn recovering_without_checksums_is_found() {
+    check("recover-without-checksums", KILLS);
+}
+
+#[test]
+fn cutting_what_is_damaged_is_found() {
+    check("cut-what-is-damaged", DAMAGE);
+}
+
+#[test]
+fn remembering_four_batches_is_found() {
+    check("dedupe-window-of-4", KILLS);
+}
+
+#[test]
+fn forgetting_producers_is_found() {
+    check("forget-producers", KILLS);
+}
