@@ -71,9 +71,14 @@ pub enum Command {
 
 /// The command's frame, as the command of this index.
 pub fn encode(index: u64, command: &Command) -> Vec<u8> {
+    encode_joined(index, command, false)
+}
+
+/// With `joins`, as part of what is written in one go with the command before.
+pub(super) fn encode_joined(index: u64, command: &Command, joins: bool) -> Vec<u8> {
     let payload = rkyv::to_bytes::<rancor::Error>(command).expect("memory takes every command");
     assert!(payload.len() <= COMMAND_BYTES_MAX, "the controller made a command beyond the limit");
-    frame::seal(frame::COMMAND, index, &payload)
+    frame::seal(frame::COMMAND, index, joins, &payload)
 }
 
 /// The index and the command at the beginning of `bytes`, and how many bytes they took.

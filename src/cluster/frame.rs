@@ -1,10 +1,11 @@
 //! One frame of metadata: a header, then an rkyv archive. Little-endian.
 //!
 //! ```text
-//!  0       4         6      8        16        20        24
-//!  | magic | version | zero |  index |  length |  crc    | payload ...
+//!  0       4         6       8        16        20        24
+//!  | magic | version | joins |  index |  length |  crc    | payload ...
 //! ```
 //!
+//! `joins` is 1 in a frame that was written in one go with the frame before it, otherwise 0.
 //! `length` counts the payload, `crc` is CRC-32C over the header before it and the payload. The
 //! magic is no UTF-8, so no text inside a payload can pass for the beginning of a frame. A length
 //! is believed only after the checksum over what it spans.
@@ -60,6 +61,8 @@ impl std::error::Error for FrameFault {}
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
     pub index: u64,
+    /// It was written in one go with the frame before it.
+    pub joins: bool,
     pub payload: &'a [u8],
 }
 
@@ -70,12 +73,12 @@ impl Frame<'_> {
     }
 }
 
-pub(super) fn seal(magic: Magic, index: u64, payload: &[u8]) -> Vec<u8> {
+pub(super) fn seal(magic: Magic, index: u64, joins: bool, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("payloads are bounded far below 4 GiB");
     let mut bytes = Vec::with_capacity(HEADER_LEN + payload.len());
     bytes.extend_from_slice(&magic.0);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[0, 0]);
+    bytes.extend_from_slice(&u16::from(joins).to_le_bytes());
     bytes.extend_from_slice(&index.to_le_bytes());
     bytes.extend_from_slice(&length.to_le_bytes());
     let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), payload);
@@ -109,7 +112,8 @@ pub(super) fn open(
     if version != VERSION {
         return Err(FrameFault::Version(version));
     }
-    Ok(Frame { index: u64::from_le_bytes(field(header, 8)), payload })
+    let joins = u16::from_le_bytes(field(header, 6)) == 1;
+    Ok(Frame { index: u64::from_le_bytes(field(header, 8)), joins, payload })
 }
 
 fn field<const N: usize>(header: &[u8], at: usize) -> [u8; N] {
@@ -122,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_frame_comes_back_and_no_flipped_bit_passes() {
-        let sealed = seal(COMMAND, 7, b"payload");
+        let sealed = seal(COMMAND, 7, false, b"payload");
         let frame = open(COMMAND, &sealed, 7).expect("a good frame");
         assert_eq!((frame.index, frame.payload, frame.len()), (7, &b"payload"[..], sealed.len()));
         for bit in 0..sealed.len() * 8 {
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_damage() {
-        let mut sealed = seal(COMMAND, 7, b"payload");
+        let mut sealed = seal(COMMAND, 7, false, b"payload");
         sealed[4] = 2;
         assert_eq!(open(COMMAND, &sealed, 7), Err(FrameFault::Checksum));
         let crc = crc32c::crc32c_append(crc32c::crc32c(&sealed[..CRC_AT]), b"payload");

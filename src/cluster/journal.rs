@@ -1,8 +1,9 @@
 //! Reading a journal: frames of commands, one after the other.
 //!
-//! A crash can tear the last frame; that tail was never acknowledged and is left out. A bad frame
-//! with a good one behind it is damage to what was acknowledged, and so is a gap in the indexes:
-//! both end the reading with a fault, and nothing is ever skipped.
+//! A crash can tear the last write, of one frame or of several that say so; from its first bad frame
+//! on it is left out, because it was never acknowledged. A bad frame with a good one of a later
+//! write behind it is damage to what was acknowledged, and so is a gap in the indexes: both end the
+//! reading with a fault, and nothing is ever skipped.
 
 use std::fmt;
 
@@ -22,8 +23,8 @@ pub struct Entry {
 /// Why a journal cannot be read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JournalFault {
-    /// The frame at `at` is bad and yet not the torn end: a good one begins at `good_at`, or the
-    /// frame's own checksum holds.
+    /// The frame at `at` is bad and yet not in the torn end: a good one of a later write begins at
+    /// `good_at`, or the frame's own checksum holds.
     Corrupt { at: usize, fault: FrameFault, good_at: Option<usize> },
     /// A newer broker wrote this.
     Newer { at: usize, version: u16 },
@@ -101,13 +102,23 @@ impl Iterator for Entries<'_> {
     }
 }
 
-/// Where the next frame with a good checksum begins.
+/// The frames of commands that are written in one go, from index `first` on.
+pub fn encode(first: u64, commands: &[Command]) -> Vec<u8> {
+    let joined = (first..).zip(commands);
+    joined.flat_map(|(index, c)| command::encode_joined(index, c, index > first)).collect()
+}
+
+/// Where the next frame with a good checksum begins that was not written together with the frame
+/// before it.
 fn good_after(bytes: &[u8], at: usize) -> Option<usize> {
     let magic = &frame::COMMAND.0;
     let candidates = (at + 1..bytes.len()).filter(|&at| bytes[at..].starts_with(magic));
     candidates.into_iter().find(|&at| {
         let opened = frame::open(frame::COMMAND, &bytes[at..], COMMAND_BYTES_MAX);
-        matches!(opened, Ok(_) | Err(FrameFault::Version(_)))
+        match opened {
+            Ok(frame) => !frame.joins,
+            Err(fault) => matches!(fault, FrameFault::Version(_)),
+        }
     })
 }
 

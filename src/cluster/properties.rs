@@ -2,7 +2,7 @@
 
 use super::controller::start_node;
 use super::frame::FrameFault;
-use super::journal::{Entries, JournalFault, replay};
+use super::journal::{self, Entries, JournalFault, replay};
 use super::{ClusterImage, Command, Lanes, Node, Replica, command, snapshot};
 use crate::base::prng::Prng;
 use crate::config::Overrides;
@@ -186,6 +186,36 @@ fn a_cut_journal_gives_its_whole_frames_and_tells_where_it_was_cut() {
 }
 
 #[test]
+fn of_a_torn_write_of_several_commands_what_is_whole_before_the_tear_stays() {
+    const SECTOR: usize = 512;
+    let (images, journal, _) = history(4, 20);
+    let mut random = Prng::new(4);
+    let mut image = images[20].clone();
+    let commands: Vec<Command> = (0..12)
+        .map(|_| {
+            let command = random_command(&mut random, &image);
+            image.apply(&command);
+            command
+        })
+        .collect();
+    let write = journal::encode(21, &commands);
+    for _ in 0..300 {
+        let mut torn = [&journal[..], &write[..]].concat();
+        let lost = |random: &mut Prng| random.chance(1, 3);
+        for start in (journal.len() / SECTOR * SECTOR..torn.len()).step_by(SECTOR) {
+            if lost(&mut random) {
+                let end = (start + SECTOR).min(torn.len());
+                torn[start.max(journal.len())..end].fill(0);
+            }
+        }
+        let mut image = ClusterImage::default();
+        let outcome = replay(&mut image, &torn).expect("a torn write is no fault");
+        assert!((20..=32).contains(&outcome.commands));
+        assert_eq!(torn[..outcome.kept], [&journal[..], &write[..]].concat()[..outcome.kept]);
+    }
+}
+
+#[test]
 fn a_tail_of_zeros_or_rubbish_is_a_torn_end() {
     let (images, journal, _) = history(2, 20);
     let mut random = Prng::new(2);
@@ -268,14 +298,14 @@ fn a_damaged_archive_under_a_good_checksum_never_panics() {
         let frame = super::frame::open(super::frame::COMMAND, &journal[start..], 1 << 20).unwrap();
         let mut payload = frame.payload.to_vec();
         damage(&mut random, &mut payload);
-        let sealed = super::frame::seal(super::frame::COMMAND, 1, &payload);
+        let sealed = super::frame::seal(super::frame::COMMAND, 1, false, &payload);
         let mut image = images[40].clone();
         for entry in Entries::new(&sealed).flatten() {
             image.apply(&entry.command);
         }
         let mut payload = whole[super::frame::HEADER_LEN..].to_vec();
         damage(&mut random, &mut payload);
-        let sealed = super::frame::seal(super::frame::SNAPSHOT, 40, &payload);
+        let sealed = super::frame::seal(super::frame::SNAPSHOT, 40, false, &payload);
         if let Ok(image) = snapshot::decode(&sealed) {
             snapshot::encode(&image);
         }

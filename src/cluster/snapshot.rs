@@ -68,7 +68,7 @@ pub fn encode(image: &ClusterImage) -> Vec<u8> {
     };
     let payload = rkyv::to_bytes::<rancor::Error>(&record).expect("memory takes the image");
     assert!(payload.len() <= SNAPSHOT_BYTES_MAX, "the limits of topics keep the image below this");
-    frame::seal(frame::SNAPSHOT, image.applied, &payload)
+    frame::seal(frame::SNAPSHOT, image.applied, false, &payload)
 }
 
 /// The image of a whole snapshot file.

@@ -18,11 +18,11 @@ use crate::base::buf::Buf;
 use crate::base::prng::Prng;
 use crate::base::signal::Broadcast;
 use crate::cluster::controller::{self, Refusal};
-use crate::cluster::{ClusterImage, Command, command, journal, snapshot};
+use crate::cluster::{ClusterImage, Command, journal, snapshot};
 use crate::config::Overrides;
 use crate::model::{ErrorCode, NodeId};
 use crate::notice;
-use crate::rt::{self, File, OpenOptions, file};
+use crate::rt::{File, OpenOptions, file};
 
 /// A journal longer than this is folded into a snapshot, in bytes.
 const JOURNAL_BYTES_MAX: u64 = 4 << 20;
@@ -71,12 +71,10 @@ impl Metadata {
             .map_err(|fault| damaged("journal", fault.to_string()))?;
         // Whatever a crash or a failed sync left half safe is acted on from now on: a power cut
         // must not take it back, so it is written anew. What follows `kept` was never acknowledged.
-        file::write_whole(&path, &bytes[..replayed.kept]).await?;
+        let journal = begin(&path, &bytes[..replayed.kept]).await?;
         if let Some(parent) = dir.parent() {
             file::sync_dir(parent).await?;
         }
-        let options = OpenOptions { write: true, ..Default::default() };
-        let journal = File::open(&path, options).await?;
         Ok(Rc::new(Metadata {
             dir: dir.to_owned(),
             node,
@@ -119,6 +117,10 @@ impl Metadata {
             return storage_failed();
         }
         if let Err(error) = self.write(&commands).await {
+            if is_full(&error) && self.take_back().await.is_ok() {
+                notice!("no room for changes of the metadata: {}: {error}", self.dir.display());
+                return Decision::refused(ErrorCode::KAFKA_STORAGE_ERROR, "the disk is full");
+            }
             notice!("the metadata log failed, no more changes: {}: {error}", self.dir.display());
             self.failed.set(true);
             return storage_failed();
@@ -212,11 +214,7 @@ impl Metadata {
         if self.journal_len.get() > JOURNAL_BYTES_MAX {
             self.fold().await?;
         }
-        let first = self.image().applied() + 1;
-        let mut bytes = Vec::new();
-        for (index, command) in (first..).zip(commands) {
-            bytes.extend_from_slice(&command::encode(index, command));
-        }
+        let bytes = journal::encode(self.image().applied() + 1, commands);
         let journal = self.journal.borrow().clone();
         let at = self.journal_len.get();
         journal.write_bytes_at(Buf::copy_of(&bytes), at).await?;
@@ -225,18 +223,43 @@ impl Metadata {
         Ok(())
     }
 
+    /// Undoes a write for which there was no room.
+    async fn take_back(&self) -> io::Result<()> {
+        let journal = self.journal.borrow().clone();
+        journal.truncate(self.journal_len.get()).await?;
+        reserve(&journal).await;
+        Ok(())
+    }
+
     /// Replaces the journal by a snapshot of what it led to. A crash in between leaves a journal
     /// whose commands the snapshot already has: they are passed over.
     async fn fold(&self) -> io::Result<()> {
         file::write_whole(&self.dir.join("snapshot"), &snapshot::encode(&self.image())).await?;
-        let path = self.dir.join("journal");
-        file::write_whole(&path, &[]).await?;
-        let options = OpenOptions { write: true, ..Default::default() };
-        let journal = rt::File::open(&path, options).await?;
+        let journal = begin(&self.dir.join("journal"), &[]).await?;
         *self.journal.borrow_mut() = journal;
         self.journal_len.set(0);
         Ok(())
     }
+}
+
+/// A journal file that holds these frames, with room for more.
+async fn begin(path: &Path, frames: &[u8]) -> io::Result<File> {
+    file::write_whole(path, frames).await?;
+    let options = OpenOptions { write: true, ..Default::default() };
+    let journal = File::open(path, options).await?;
+    reserve(&journal).await;
+    Ok(journal)
+}
+
+/// Takes room for a whole journal, so that topics can be deleted when the disk is full. What is
+/// not written yet reads as zeros, which a replay takes for a torn end.
+async fn reserve(journal: &File) {
+    // A full disk: then each write sees for itself.
+    let _ = journal.allocate(0, JOURNAL_BYTES_MAX).await;
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn storage_failed() -> Decision {

@@ -18,7 +18,7 @@ pub mod query;
 mod reconcile;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,6 +77,9 @@ pub struct Shard {
     pub counters: Counters,
     adopting: Cell<bool>,
     adopted: Broadcast,
+    /// Topics with partitions that a full disk kept from being opened.
+    unopened: RefCell<BTreeSet<TopicId>>,
+    opening_later: Cell<bool>,
 }
 
 /// Orders from the metadata core, in order, each with the call that awaits its answer.
@@ -148,6 +151,8 @@ impl Shard {
             counters: Counters::default(),
             adopting: Cell::new(false),
             adopted: Broadcast::default(),
+            unopened: RefCell::default(),
+            opening_later: Cell::new(false),
         })
     }
 

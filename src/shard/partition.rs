@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::append_group::{AppendGroup, AppendResult};
 use super::message::AckWait;
@@ -35,9 +36,14 @@ pub struct Partition {
     watchers: RefCell<Vec<Rc<Signal>>>,
     flushing: Cell<bool>,
     flushed: Broadcast,
+    /// The operator knows that the log has failed.
+    told_offline: Cell<bool>,
     /// Raised on every step of the flush: memory may have become free.
     progress: Rc<Broadcast>,
 }
+
+/// How long a closing partition waits for room on a full disk.
+const FULL_WAIT: Duration = Duration::from_secs(2);
 
 struct Waiting {
     /// Acknowledged when everything below this offset is safe.
@@ -72,6 +78,7 @@ impl Partition {
             watchers: RefCell::default(),
             flushing: Cell::new(false),
             flushed: Broadcast::default(),
+            told_offline: Cell::new(false),
             progress,
         });
         // What was recovered is on stable media: it is safe at every level.
@@ -159,6 +166,9 @@ impl Partition {
 
     fn refusal(&self, error: AppendError) -> AppendResult {
         let code = code_of(&error);
+        if let AppendError::Offline(error) = &error {
+            self.tell_offline(error);
+        }
         AppendResult { log_start_offset: self.log.log_start_offset(), ..AppendResult::failed(code) }
     }
 
@@ -175,13 +185,16 @@ impl Partition {
         rt::yield_now().await;
         while self.log.is_dirty() {
             if planted::is("slow-flush") {
-                rt::sleep(std::time::Duration::from_millis(20)).await;
+                rt::sleep(Duration::from_millis(20)).await;
             }
-            if let Err(error) = self.log.flush_step().await {
-                self.go_offline(&error);
-                break;
+            if self.log.flush_step().await.is_ok() {
+                self.acknowledge();
             }
-            self.acknowledge();
+        }
+        // Not only the flush finds faults: segments are finished beside it.
+        if let Some(error) = self.log.failure() {
+            self.tell_offline(&error);
+            self.fail_waiting(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         self.flushing.set(false);
         self.flushed.raise();
@@ -197,9 +210,10 @@ impl Partition {
         self.progress.raise();
     }
 
-    fn go_offline(&self, error: &log::Error) {
-        notice!("{}-{} is offline: {error}", self.name, self.index);
-        self.fail_waiting(ErrorCode::KAFKA_STORAGE_ERROR);
+    fn tell_offline(&self, error: &log::Error) {
+        if !self.told_offline.replace(true) && !error.is_closed() {
+            notice!("{}-{} is offline: {error}", self.name, self.index);
+        }
     }
 
     /// Waits until nothing is unwritten (or the log has failed).
@@ -215,11 +229,31 @@ impl Partition {
         self.fail_waiting(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
 
-    /// Writes what is unwritten and closes the log.
+    /// Writes what is unwritten and closes the log. On a full disk neither may ever end: then the
+    /// log is left as a crash would leave it.
     pub async fn close(self: &Rc<Self>) {
-        self.flushed().await;
-        if let Err(error) = self.log.close().await {
-            notice!("{}-{} was not closed in order: {error}", self.name, self.index);
+        let closing = async {
+            self.flushed().await;
+            self.log.close().await
+        };
+        let mut closing = std::pin::pin!(closing);
+        loop {
+            match rt::timeout(FULL_WAIT, closing.as_mut()).await {
+                None if !self.log.is_disk_full() => {}
+                None => {
+                    notice!(
+                        "{}-{} was not closed in order: the disk is full",
+                        self.name,
+                        self.index
+                    );
+                    break;
+                }
+                Some(Err(error)) => {
+                    notice!("{}-{} was not closed in order: {error}", self.name, self.index);
+                    break;
+                }
+                Some(Ok(_)) => break,
+            }
         }
         self.fail_waiting(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shard;
 use super::partition::Partition;
@@ -17,20 +18,26 @@ use crate::rt;
 
 /// Logs that one core opens at a time.
 const OPENING_MAX: usize = 16;
+/// Between two attempts to open logs for which there was no room.
+const OPEN_PAUSE: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Returns when every partition that the image gives to this core is open (or has been
     /// reported as broken), and those that it takes away are gone. One image at a time.
     pub async fn adopt(self: &Rc<Self>, image: Arc<ClusterImage>) {
-        while self.adopting.replace(true) {
-            self.adopted.wait().await;
-        }
+        let _turn = self.turn().await;
         let old = self.image();
         if image.applied() >= old.applied() {
             self.reconcile(&old, &image).await;
         }
-        self.adopting.set(false);
-        self.adopted.raise();
+    }
+
+    /// One task at a time changes what is placed here.
+    async fn turn(&self) -> Turn<'_> {
+        while self.adopting.replace(true) {
+            self.adopted.wait().await;
+        }
+        Turn(self)
     }
 
     async fn reconcile(self: &Rc<Self>, old: &ClusterImage, image: &Arc<ClusterImage>) {
@@ -124,18 +131,54 @@ impl Shard {
             )),
             Err(error) => {
                 notice!("{name}-{index} is offline: {error}");
+                if error.is_disk_full() {
+                    self.unopened.borrow_mut().insert(id);
+                    self.open_later();
+                }
                 None
             }
         }
     }
 
+    /// Tries again, while there are any, to open partitions for which there was no room.
+    fn open_later(self: &Rc<Self>) {
+        if self.opening_later.replace(true) {
+            return;
+        }
+        let shard = self.clone();
+        rt::spawn_background(async move {
+            while !shard.unopened.borrow().is_empty() {
+                rt::sleep(OPEN_PAUSE).await;
+                let _turn = shard.turn().await;
+                let image = shard.image();
+                for id in shard.unopened.take() {
+                    if let Some(topic) = image.topic_by_id(id) {
+                        shard.place(topic).await;
+                    }
+                }
+            }
+            shard.opening_later.set(false);
+        })
+        .detach();
+    }
+
     async fn drop_topic(self: &Rc<Self>, topic: &Topic) {
-        let place = self.placement.borrow_mut().remove(topic.id);
-        let here = place.iter().flat_map(|place| &place.partitions).filter_map(|p| p.here.clone());
-        for partition in here.collect::<Vec<_>>() {
-            partition.retire();
-            if let Err(error) = partition.log().delete().await {
-                notice!("{}-{} was not removed: {error}", partition.name, partition.index);
+        let Some(place) = self.placement.borrow_mut().remove(topic.id) else { return };
+        for (index, partition) in place.partitions.iter().enumerate() {
+            let index = PartitionId(index as i32);
+            let removed = match &partition.here {
+                Some(here) => {
+                    here.retire();
+                    here.log().delete().await
+                }
+                // Offline, but its files are there, and would be taken for somebody's at a start.
+                None if partition.core == self.core() => {
+                    log::remove_partition(&self.partition_dir(&place.name, index)).await
+                }
+                None => Ok(()),
+            };
+            if let Err(error) = removed {
+                notice!("{}-{index} was not removed: {error}", place.name);
             }
         }
     }
@@ -155,6 +198,15 @@ impl Shard {
             task.await;
         }
         self.write_checkpoint().await;
+    }
+}
+
+struct Turn<'a>(&'a Shard);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.adopting.set(false);
+        self.0.adopted.raise();
     }
 }
 
