@@ -471,21 +471,24 @@ impl Ring {
         running
     }
 
-    /// Moves `len` bytes from a file (`pos`) or a pipe (`pos` −1) into a pipe or socket.
+    /// Waits until the socket takes more bytes, or has failed.
+    pub(super) fn writable(self: &Rc<Self>, fd: &Rc<OwnedFd>) -> Running {
+        let entry = opcode::PollAdd::new(raw(fd), libc::POLLOUT as u32).build();
+        self.start(entry, Keep::None, [Some(fd.clone()), None], true)
+    }
+
+    /// Moves up to `len` bytes of a file into a pipe, on one of the kernel's workers.
     pub(super) fn splice(
         self: &Rc<Self>,
         from: &Rc<OwnedFd>,
-        pos: i64,
+        pos: u64,
         to: &Rc<OwnedFd>,
         len: u32,
-        more: bool,
     ) -> Running {
-        let mut flags = libc::SPLICE_F_MOVE;
-        if more {
-            flags |= libc::SPLICE_F_MORE;
-        }
-        let entry = opcode::Splice::new(raw(from), pos, raw(to), -1, len).flags(flags).build();
-        self.start(entry, Keep::None, [Some(from.clone()), Some(to.clone())], pos < 0)
+        let entry = opcode::Splice::new(raw(from), pos as i64, raw(to), -1, len)
+            .flags(libc::SPLICE_F_MOVE)
+            .build();
+        self.start(entry, Keep::None, [Some(from.clone()), Some(to.clone())], false)
     }
 
     fn cancel(&self, key: usize) {
