@@ -88,6 +88,7 @@ pub async fn befall(
                 disk.set_capacity(disk.used() + random.below(200_000));
                 rt::sleep(Duration::from_micros(random.below(2_000_000))).await;
                 disk.set_capacity(1 << 40);
+                broker.supervise(sim).await;
                 return;
             }
         }
