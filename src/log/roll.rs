@@ -63,17 +63,20 @@ impl Log {
             let (old, snapshot) = self.closing.borrow_mut().pop_front().expect("just seen");
             let (dir, failure) = (self.dir.clone(), self.failure.clone());
             let (finishing, finished) = (self.finishing.clone(), self.finished.clone());
+            let starved = self.starved.clone();
             finishing.set(finishing.get() + 1);
             rt::spawn_background(async move {
-                loop {
-                    match finish(&dir, &old, &snapshot).await {
-                        Ok(()) => break,
-                        Err(error) if error.is_disk_full() => rt::sleep(DISK_FULL_PAUSE).await,
-                        Err(error) => {
-                            failure.borrow_mut().get_or_insert(error);
-                            break;
-                        }
+                // A log that is offline by now (it may be about to be deleted) waits for nothing.
+                while let Err(error) = finish(&dir, &old, &snapshot).await
+                    && failure.borrow().is_none()
+                {
+                    if !error.is_disk_full() {
+                        failure.borrow_mut().get_or_insert(error);
+                        break;
                     }
+                    starved.set(starved.get() + 1);
+                    rt::sleep(DISK_FULL_PAUSE).await;
+                    starved.set(starved.get() - 1);
                 }
                 finishing.set(finishing.get() - 1);
                 finished.raise();

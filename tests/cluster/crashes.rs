@@ -138,7 +138,6 @@ fn nothing_is_lost_when_the_disk_fails() {
 }
 
 #[test]
-#[ignore = "fails for some seeds: a log or journal that met a disk fault does not always go on; scripts/simulate runs it"]
 fn producers_go_on_when_there_is_room_again() {
     for seed in seeds(20) {
         run(seed, Mishap::DiskFull);
@@ -146,7 +145,6 @@ fn producers_go_on_when_there_is_room_again() {
 }
 
 #[test]
-#[ignore = "fails for some seeds: a log or journal that met a disk fault does not always go on; scripts/simulate runs it"]
 fn nothing_is_lost_whatever_happens() {
     for seed in seeds(60) {
         run(seed, Mishap::Any);

@@ -155,7 +155,6 @@ fn run(seed: u64) {
 }
 
 #[test]
-#[ignore = "fails for some seeds: a log or journal that met a disk fault does not always go on; scripts/simulate runs it"]
 fn decisions_survive_crashes() {
     seeds(30).for_each(run);
 }

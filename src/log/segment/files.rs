@@ -36,7 +36,7 @@ impl Segment {
                 self.prepare(end, most);
             }
             self.prepared.wait().await;
-            if let Some(error) = self.preparation_error.take() {
+            if let Some(error) = self.preparation_error.borrow().clone() {
                 return Err(error);
             }
         }
@@ -47,7 +47,8 @@ impl Segment {
     pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, most: u64) {
         let left = self.allocated.get().saturating_sub(self.len.get());
         let full = self.allocated.get() >= sector_ceil(most);
-        if left < self.allocation_step.get() / 2 && !full && !self.preparing.get() {
+        let may = !self.preparing.get() && self.preparation_error.borrow().is_none();
+        if left < self.allocation_step.get() / 2 && !full && may {
             self.prepare(self.allocated.get() + 1, most);
         }
     }
@@ -76,6 +77,11 @@ impl Segment {
     }
 
     pub(super) async fn open_for_writing(&self) -> Result<(), Error> {
+        // An attempt ahead of need may have failed: only a lack of room is ever tried again.
+        let failed = self.preparation_error.borrow().clone();
+        if let Some(error) = failed.filter(|error| !error.is_disk_full()) {
+            return Err(error);
+        }
         if self.writing.borrow().is_some() {
             return Ok(());
         }
@@ -104,9 +110,23 @@ impl Segment {
         let step = (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX);
         let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
-        writer.allocate(from, to - from).await.at(&self.log_path())?;
-        self.allocated.set(to);
-        self.allocation_step.set(step);
+        let path = self.log_path();
+        let least = sector_ceil(end).max(from);
+        match writer.allocate(from, to - from).await.at(&path) {
+            // That there is no room for what may come is no reason to refuse what is there.
+            Err(error) if error.is_disk_full() && least < to => {
+                if least > from {
+                    writer.allocate(from, least - from).await.at(&path)?;
+                }
+                self.allocated.set(least);
+                self.allocation_step.set(0);
+            }
+            result => {
+                result?;
+                self.allocated.set(to);
+                self.allocation_step.set(step);
+            }
+        }
         Ok(())
     }
 
