@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::{At, Error};
-use super::segment::Segment;
+use super::segment::{Ending, Segment};
 use super::{Log, names};
 use crate::base::prng::Prng;
 use crate::model::Offset;
@@ -33,12 +33,13 @@ impl Log {
         self.remove_segments().await
     }
 
-    /// Removes finished segments below the log's start. The active one stays, and its file is made
-    /// first: the name of the last file says which offset comes next.
+    /// Removes written segments below the log's start, whether or not there was room to finish them.
+    /// The active one stays, and its file is made first: the name of the last file says which offset
+    /// comes next.
     async fn remove_segments(&self) -> Result<(), Error> {
         let start = self.log_start_offset.get();
         let goes =
-            |segment: &Rc<Segment>| segment.finished.get() && segment.end_offset.get() <= start;
+            |segment: &Rc<Segment>| segment.is_written() && segment.end_offset.get() <= start;
         let first = self.segments.borrow().first().filter(|first| goes(first)).cloned();
         if first.is_none() || self.segments.borrow().len() < 2 {
             return Ok(());
@@ -51,9 +52,16 @@ impl Log {
             let count = segments[..last].iter().take_while(|segment| goes(segment)).count();
             segments.drain(..count).collect()
         };
+        self.pass_over(&gone);
         let mut paths = Vec::new();
         for segment in gone {
+            let needs_snapshot = segment.end_offset.get() >= start;
+            segment.ending.set(if needs_snapshot { Ending::Snapshot } else { Ending::Nothing });
+            while segment.is_ending.get() {
+                self.finished.wait().await;
+            }
             segment.cool_down();
+            segment.close_writer();
             for suffix in names::SEGMENT_SUFFIXES {
                 let path = segment.path(suffix);
                 // The snapshot where the log now begins may still be needed.
