@@ -21,7 +21,8 @@ const PREFIX: &str = "checkpoint-";
 pub struct Checkpoints(FastMap<(TopicId, i32), Entry>);
 
 impl Checkpoints {
-    /// A file that cannot be read costs scans, nothing else.
+    /// A file that is damaged costs scans, and what only it knows: where deleted records end, and
+    /// how far damage is more than a torn end.
     pub async fn load(dir: &Path) -> io::Result<Checkpoints> {
         let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
         for found in file::list_dir(dir).await? {
