@@ -202,6 +202,19 @@ impl Log {
         Ok(self.progress())
     }
 
+    /// Segments that were written are no more: nothing of them waits for a sync.
+    pub(super) fn pass_over(&self, gone: &[Rc<Segment>]) {
+        let Some(last) = gone.last() else { return };
+        let address = self.segment_after(last).address.get();
+        // A segment from before the start was never in the pipeline.
+        if last.address.get() != u64::MAX {
+            let mut pipeline = self.pipeline.borrow_mut();
+            pipeline.issued = pipeline.issued.max(address);
+            pipeline.synced = pipeline.synced.max(address);
+            self.synced_offset.set(self.synced_offset.get().max(last.end_offset.get()));
+        }
+    }
+
     fn pump(&self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
         let mut pipeline = self.pipeline.borrow_mut();
         let pipeline = &mut *pipeline;

@@ -100,13 +100,13 @@ impl Log {
         topic: TopicId,
         settings: LogSettings,
         budget: &Rc<Budget>,
-        known: Option<Entry>,
+        known: Option<&Entry>,
     ) -> Result<Rc<Log>, Error> {
         let metadata = dir.join(names::PARTITION_METADATA);
         if !file::exists(&metadata).await.at(&metadata)? {
             return Log::create(dir, topic, settings, budget).await;
         }
-        let log = Log::open(dir, settings, budget, known.as_ref()).await?;
+        let log = Log::open(dir, settings, budget, known).await?;
         if log.topic_id == topic {
             Ok(log)
         } else {

@@ -110,27 +110,37 @@ impl Segment {
         let step = (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX);
         let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
-        let path = self.log_path();
-        let least = sector_ceil(end).max(from);
-        match writer.allocate(from, to - from).await.at(&path) {
+        match self.reserve(&writer, from, to).await {
             // That there is no room for what may come is no reason to refuse what is there.
-            Err(error) if error.is_disk_full() && least < to => {
-                if least > from {
-                    writer.allocate(from, least - from).await.at(&path)?;
-                }
-                self.allocated.set(least);
+            Err(error) if error.is_disk_full() && sector_ceil(end) < to => {
                 self.allocation_step.set(0);
+                self.reserve(&writer, from, sector_ceil(end)).await
             }
-            result => {
-                result?;
-                self.allocated.set(to);
+            reserved => {
                 self.allocation_step.set(step);
+                reserved
             }
         }
-        Ok(())
     }
 
-    pub(super) fn close_writer(&self) {
+    async fn reserve(&self, writer: &File, from: u64, to: u64) -> Result<(), Error> {
+        if to <= from {
+            return Ok(());
+        }
+        let path = self.log_path();
+        let reserved = writer.allocate(from, to - from).await.at(&path);
+        match &reserved {
+            // What there was is taken all the same, and missing elsewhere.
+            Err(error) if error.is_disk_full() => {
+                writer.truncate(from.max(self.written.get())).await.at(&path)?;
+            }
+            Err(_) => {}
+            Ok(()) => self.allocated.set(to),
+        }
+        reserved
+    }
+
+    pub(in crate::log) fn close_writer(&self) {
         self.writing.borrow_mut().take();
         self.allocated.set(0);
     }

@@ -73,6 +73,18 @@ impl Segment {
         Ok(())
     }
 
+    /// Makes what is written durable.
+    pub(in crate::log) async fn sync(&self) -> Result<(), Error> {
+        let written = self.written.get();
+        if self.synced.get() < written
+            && let Some(writer) = self.writer()
+        {
+            writer.sync_data().await.at(&self.log_path())?;
+            self.synced.set(self.synced.get().max(written));
+        }
+        Ok(())
+    }
+
     /// Makes the files of a wholly written segment exact and durable.
     pub(in crate::log) async fn finish(&self) -> Result<(), Error> {
         assert!(self.is_written(), "a segment is finished after its last write");
