@@ -93,7 +93,7 @@ impl Log {
     fn check_open(&self) -> Result<(), AppendError> {
         match self.failure() {
             Some(error) => Err(AppendError::Offline(error)),
-            None if self.disk_full.get() => Err(AppendError::DiskFull),
+            None if self.disk_full.borrow().is_some() => Err(AppendError::DiskFull),
             None => Ok(()),
         }
     }

@@ -169,9 +169,9 @@ impl Log {
                 Turn::Needs(segment, end) => (segment, end),
             };
             match segment.make_ready(end, self.settings.get().segment_bytes).await {
-                Ok(()) => self.disk_full.set(false),
+                Ok(()) => {}
                 Err(error) if error.is_disk_full() => {
-                    self.disk_full.set(true);
+                    *self.disk_full.borrow_mut() = Some(error);
                     rt::sleep(DISK_FULL_PAUSE).await;
                     return Ok(());
                 }
@@ -180,7 +180,8 @@ impl Log {
         }
     }
 
-    /// Writes and syncs everything that was appended before the call.
+    /// Writes and syncs everything that was appended before the call. On a full disk it does not
+    /// wait for room: it says so, and later calls go on.
     pub async fn sync(&self) -> Result<Progress, Error> {
         let wanted = self.tail.end();
         let offset = self.end_offset.get();
@@ -189,9 +190,29 @@ impl Log {
             pipeline.sync_wanted = pipeline.sync_wanted.max(wanted);
         }
         while self.synced_offset.get() < offset {
-            self.flush_step().await?;
+            // Whoever drives the flush asks for room again and again already.
+            let is_full = self.disk_full.borrow().is_some();
+            if !(is_full && self.pipeline.borrow().busy) {
+                self.flush_step().await?;
+            }
+            if let Some(error) = self.disk_full.borrow().clone() {
+                return Err(error);
+            }
         }
         Ok(self.progress())
+    }
+
+    /// Segments that were written are no more: nothing of them waits for a sync.
+    pub(super) fn pass_over(&self, gone: &[Rc<Segment>]) {
+        let Some(last) = gone.last() else { return };
+        let address = self.segment_after(last).address.get();
+        // A segment from before the start was never in the pipeline.
+        if last.address.get() != u64::MAX {
+            let mut pipeline = self.pipeline.borrow_mut();
+            pipeline.issued = pipeline.issued.max(address);
+            pipeline.synced = pipeline.synced.max(address);
+            self.synced_offset.set(self.synced_offset.get().max(last.end_offset.get()));
+        }
     }
 
     fn pump(&self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
@@ -257,6 +278,7 @@ impl Log {
             let op = writer.write_at(self.tail.device_slices(from, to), from - base);
             pipeline.writes.push_back(Write { segment, to, reach, from, op, done: false });
             pipeline.issued = reach;
+            self.disk_full.take();
         }
         None
     }

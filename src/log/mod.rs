@@ -87,7 +87,10 @@ pub struct Log {
     /// Segments that are being finished in the background.
     finishing: Rc<Cell<usize>>,
     finished: Rc<Broadcast>,
-    disk_full: Cell<bool>,
+    /// There was no room for what comes next.
+    disk_full: RefCell<Option<Error>>,
+    /// Segments that wait for room to be finished.
+    starved: Rc<Cell<usize>>,
     /// Shared with the tasks that finish segments.
     failure: Rc<RefCell<Option<Error>>>,
     /// This segment's part of `segment.jitter.ms`.
@@ -155,9 +158,9 @@ impl Log {
         self.producers.borrow_mut().expire(now_ms, expiration_ms);
     }
 
-    /// True while the disk has no room for more.
+    /// True while the disk has no room for what the log has to write.
     pub fn is_disk_full(&self) -> bool {
-        self.disk_full.get()
+        self.disk_full.borrow().is_some() || self.starved.get() > 0
     }
 
     /// Takes the log offline; the first reason stays.

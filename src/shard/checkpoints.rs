@@ -15,12 +15,14 @@ use crate::rt::file;
 
 const PREFIX: &str = "checkpoint-";
 
-/// What was known of the logs when they were last written down.
+/// What was known of the logs when they were last written down, without those that were opened
+/// since.
 #[derive(Default)]
 pub struct Checkpoints(FastMap<(TopicId, i32), Entry>);
 
 impl Checkpoints {
-    /// Of a data directory. A file that cannot be read costs scans, nothing else.
+    /// Of a data directory. A file that is damaged costs scans, and what only it knows: where
+    /// deleted records end, and how far damage is more than a torn end.
     pub async fn load(data: &Path) -> io::Result<Checkpoints> {
         let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
         let (mut is_new, dir) = (true, own_dir(data));
@@ -48,8 +50,13 @@ impl Checkpoints {
         self.0.into_values().collect()
     }
 
-    pub fn take(&mut self, topic: TopicId, partition: PartitionId) -> Option<Entry> {
-        self.0.remove(&(topic, partition.0))
+    pub fn get(&self, topic: TopicId, partition: PartitionId) -> Option<&Entry> {
+        self.0.get(&(topic, partition.0))
+    }
+
+    /// The log is open and knows for itself.
+    pub fn forget(&mut self, topic: TopicId, partition: PartitionId) {
+        self.0.remove(&(topic, partition.0));
     }
 }
 
@@ -87,18 +94,36 @@ impl Shard {
     pub async fn write_checkpoint(self: &Rc<Self>) {
         let mut entries: Vec<Entry> = Vec::new();
         for partition in self.partitions() {
-            // One that has failed, or is closed, keeps the entry it has.
+            // One that has failed, or is closed, keeps the entry it has; so does one that waits for
+            // room, which the file below tells of.
             if let Err(error) = partition.log().checkpoint().await
                 && !error.is_closed()
+                && !error.is_disk_full()
             {
                 notice!("{}-{} is offline: {error}", partition.name, partition.index);
             }
             entries.push(partition.log().checkpoint_entry());
         }
+        entries.extend(self.unopened_entries());
         let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
         if let Err(error) = file::write_whole(&path, &checkpoint::encode(&entries)).await {
             notice!("{} was not written, the next start takes longer: {error}", path.display());
         }
+    }
+}
+
+impl Shard {
+    /// What is known of partitions of this core that could not be opened: where their records
+    /// begin, and what of them must not be missing when they are.
+    fn unopened_entries(&self) -> Vec<Entry> {
+        let (placement, known) = (self.placement.borrow(), self.checkpoints.borrow());
+        let mut entries = Vec::new();
+        for topic in placement.topics() {
+            let unopened = (0..).zip(&topic.partitions);
+            let unopened = unopened.filter(|(_, p)| p.core == self.core() && p.here.is_none());
+            entries.extend(unopened.filter_map(|(i, _)| known.get(topic.id, PartitionId(i))));
+        }
+        entries.into_iter().cloned().collect()
     }
 }
 

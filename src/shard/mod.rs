@@ -193,14 +193,11 @@ impl Shard {
 
     /// A snapshot of the counters, with those of the runtime.
     pub fn counted(&self) -> CoreCounters {
-        let runtime = rt::core_stats();
         CoreCounters {
             requests: self.counters.requests.get(),
             direct: self.counters.direct.get(),
             forwarded: self.counters.forwarded.get(),
-            operations: runtime.operations,
-            enters: runtime.enters,
-            stalls: runtime.stalls,
+            runtime: rt::core_stats(),
         }
     }
 

@@ -118,19 +118,20 @@ impl Shard {
     ) -> Option<Rc<Partition>> {
         let dir = self.partition_dir(&name, index);
         let settings = log_settings(config, &self);
-        let checkpoint = self.checkpoints.borrow_mut().take(id, index);
-        match Log::open_or_create(&dir, id, settings, &self.logs, checkpoint).await {
-            Ok(log) => Some(Partition::new(
-                id,
-                name,
-                index,
-                epoch,
-                config.durability,
-                log,
-                self.progress.clone(),
-            )),
+        // It stays known until the log is open: another attempt needs it too.
+        let known = self.checkpoints.borrow().get(id, index).cloned();
+        match Log::open_or_create(&dir, id, settings, &self.logs, known.as_ref()).await {
+            Ok(log) => {
+                self.checkpoints.borrow_mut().forget(id, index);
+                let progress = self.progress.clone();
+                let level = config.durability;
+                Some(Partition::new(id, name, index, epoch, level, log, progress))
+            }
             Err(error) => {
-                notice!("{name}-{index} is offline: {error}");
+                // Said once, not with every attempt.
+                if !(error.is_disk_full() && self.opening_later.get()) {
+                    notice!("{name}-{index} is offline: {error}");
+                }
                 if error.is_disk_full() {
                     self.unopened.borrow_mut().insert(id);
                     self.open_later();

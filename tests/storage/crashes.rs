@@ -229,7 +229,7 @@ async fn end_in_order(
 
 /// A fourth of the seeds, so that the parts run beside each other.
 fn check_part(part: u64) {
-    seeds(400).filter(|seed| seed % 4 == part).for_each(check);
+    seeds(1200).filter(|seed| seed % 4 == part).for_each(check);
 }
 
 #[test]

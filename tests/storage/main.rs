@@ -11,6 +11,7 @@ mod planted;
 mod removal;
 #[path = "../support/seeds.rs"]
 mod seeds;
+mod shrinking;
 mod space;
 mod support;
 mod transactions;

@@ -108,6 +108,10 @@ fn check(seed: u64, kind: CrashKind, prepare: impl Fn(&Sim, HostId, &mut Prng)) 
     let mut random = Prng::new(seed ^ 0xfeed);
     let mut options = SimOptions { talk: talk(), ..Default::default() };
     if random.chance(1, 2) {
+        options.idle_polls_ppm = 100_000;
+    }
+    options.disk.failed_sync_loses_direct = random.chance(1, 2);
+    if random.chance(1, 2) {
         options.disk.write = Delay::between_us(20, 20 << random.below(10));
         options.disk.sync = Delay::between_us(20, 20 << random.below(12));
     }
@@ -154,9 +158,12 @@ fn what_is_synced_survives_the_power() {
 fn after_a_failed_write_or_sync_nothing_is_promised_that_is_not_there() {
     for seed in seeds(80) {
         check(seed, CrashKind::PowerLoss, |sim, host, random| {
-            let op = if random.chance(1, 2) { DiskOp::Write } else { DiskOp::Sync };
-            let rule = FaultRule::new(op, Fault::Eio).on(".log").after(random.below(30));
-            sim.disk(host).inject(rule);
+            let (op, path, skip) = match random.below(5) {
+                0 => (DiskOp::SyncDir, "t-0", 1 + random.below(4)),
+                1 | 2 => (DiskOp::Write, ".log", random.below(30)),
+                _ => (DiskOp::Sync, ".log", random.below(30)),
+            };
+            sim.disk(host).inject(FaultRule::new(op, Fault::Eio).on(path).after(skip));
         });
     }
 }

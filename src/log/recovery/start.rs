@@ -128,14 +128,15 @@ async fn empty(
     let start = known.map_or(by_snapshot, |known| known.synced_offset.max(by_snapshot));
     let (producers, _) = read_producers(dir, &inventory.snapshots, start, start).await?;
     let mut epochs = read_epochs(dir, inventory).await?;
-    epochs.truncate_end(start);
+    let cut = epochs.truncate_end(start);
+    let epochs_kept = !cut && inventory.has_epochs == epochs.latest().is_some();
     Ok(State {
         topic_id,
         snapshots: inventory.snapshots.clone(),
         segments: vec![Rc::new(Segment::begin(dir, start, 0, rt::unix_ms()))],
         producers,
         epochs,
-        epochs_kept: false,
+        epochs_kept,
         log_start_offset: start,
         high_watermark: start,
         recovered: Recovered::default(),

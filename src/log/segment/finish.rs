@@ -1,8 +1,9 @@
 //! Writing a segment's indexes, and making the files of a closing one exact.
 //!
-//! Order of a finish: indexes (written, cut, synced), then the log file (cut to its length,
-//! synced). A crash between any two steps leaves a log file with zeros behind its last batch, or
-//! an index that ends early or is missing; opening repairs both.
+//! Order of a finish: the log file is cut to its length, which on a full disk makes room for the
+//! indexes (written, cut, synced), then it is synced. A crash between any two steps leaves a log
+//! file with zeros behind its last batch, or an index that ends early or is missing; opening
+//! repairs both.
 
 use std::path::Path;
 
@@ -72,18 +73,33 @@ impl Segment {
         Ok(())
     }
 
+    /// Makes what is written durable.
+    pub(in crate::log) async fn sync(&self) -> Result<(), Error> {
+        let written = self.written.get();
+        if self.synced.get() < written
+            && let Some(writer) = self.writer()
+        {
+            writer.sync_data().await.at(&self.log_path())?;
+            self.synced.set(self.synced.get().max(written));
+        }
+        Ok(())
+    }
+
     /// Makes the files of a wholly written segment exact and durable.
     pub(in crate::log) async fn finish(&self) -> Result<(), Error> {
         assert!(self.is_written(), "a segment is finished after its last write");
         self.preparation_ended().await;
-        self.write_indexes(true).await?;
         let path = self.log_path();
-        if let Some(writer) = self.writer() {
+        let writer = self.writer();
+        if let Some(writer) = &writer {
             writer.truncate(self.len.get()).await.at(&path)?;
             self.allocated.set(self.len.get());
-            if !planted::is("finish-without-a-sync") {
-                writer.sync_data().await.at(&path)?;
-            }
+        }
+        self.write_indexes(true).await?;
+        if let Some(writer) = writer
+            && !planted::is("finish-without-a-sync")
+        {
+            writer.sync_data().await.at(&path)?;
         }
         self.synced.set(self.len.get());
         self.finished.set(true);

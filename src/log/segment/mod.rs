@@ -51,6 +51,15 @@ pub(super) struct Restored {
     pub(super) txn_entries: usize,
 }
 
+/// What is still to be written when a segment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Whole,
+    /// Its records are deleted; the snapshot of its end says who produced before the next one.
+    Snapshot,
+    Nothing,
+}
+
 pub(super) struct Segment {
     pub(super) base_offset: Offset,
     dir: Rc<Path>,
@@ -76,6 +85,9 @@ pub(super) struct Segment {
     pub(super) indexes: RefCell<Indexes>,
     /// Its files are exact: indexes written, log cut to its length, all synced.
     pub(super) finished: Cell<bool>,
+    pub(super) ending: Cell<Ending>,
+    /// A task is finishing it at this moment.
+    pub(super) is_ending: Cell<bool>,
     /// In the core's list of segments that are open for readers.
     pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
@@ -116,6 +128,8 @@ impl Segment {
                 last_time: -1,
             }),
             finished: Cell::new(false),
+            ending: Cell::new(Ending::Whole),
+            is_ending: Cell::new(false),
             is_warm: Cell::new(false),
             writing: RefCell::new(None),
             reading: RefCell::new(None),
