@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::append_group::{AppendGroup, AppendResult};
+use super::append_group::{AppendGroup, AppendResult, Reason};
 use super::message::AckWait;
 use super::query::{Answer, Ask, Read, ReadAnswer, Told};
 use crate::base::planted;
@@ -22,6 +22,7 @@ use crate::model::error_code::ErrorCode;
 use crate::model::ids::{LeaderEpoch, PartitionId, TopicId};
 use crate::notice;
 use crate::rt::{self, Piece};
+use crate::wire::batch::BatchError;
 
 pub struct Partition {
     pub topic: TopicId,
@@ -136,6 +137,7 @@ impl Partition {
                     base_offset: appended.base_offset,
                     append_time_ms: appended.append_time_ms,
                     log_start_offset: self.log.log_start_offset(),
+                    reason: None,
                 };
                 let end = appended.last_offset + 1;
                 let level = match wait {
@@ -165,11 +167,18 @@ impl Partition {
     }
 
     fn refusal(&self, error: AppendError) -> AppendResult {
-        let code = code_of(&error);
         if let AppendError::Offline(error) = &error {
             self.tell_offline(error);
         }
-        AppendResult { log_start_offset: self.log.log_start_offset(), ..AppendResult::failed(code) }
+        let start = tells_start(&error).then(|| self.log.log_start_offset());
+        AppendResult {
+            log_start_offset: start.unwrap_or(-1),
+            reason: Some(Box::new(Reason {
+                message: error.to_string(),
+                records: error.records().into(),
+            })),
+            ..AppendResult::failed(code_of(&error))
+        }
     }
 
     /// Starts the flush task unless it runs or there is nothing to do.
@@ -450,8 +459,8 @@ fn code_of(error: &AppendError) -> ErrorCode {
         AppendError::Offline(_) | AppendError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
         AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
         AppendError::Batch(error) => error.error_code(),
-        AppendError::ControlBatch => ErrorCode::INVALID_RECORD,
-        AppendError::Timestamp => ErrorCode::INVALID_TIMESTAMP,
+        AppendError::ControlBatch | AppendError::NoKey(_) => ErrorCode::INVALID_RECORD,
+        AppendError::Timestamp(_) => ErrorCode::INVALID_TIMESTAMP,
         AppendError::NotNext { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         AppendError::Producer(refusal) => match refusal {
             Refusal::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
@@ -460,6 +469,30 @@ fn code_of(error: &AppendError) -> ErrorCode {
             Refusal::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
             Refusal::TooMany => ErrorCode::KAFKA_STORAGE_ERROR,
         },
+    }
+}
+
+/// Whether the answer says where the log begins: where Kafka looked into the batch and then refused
+/// it (ReplicaManager.appendToLocalLog), a producer learns from it whether its records were deleted.
+fn tells_start(error: &AppendError) -> bool {
+    match error {
+        AppendError::Batch(error) => matches!(
+            error,
+            BatchError::BaseOffset
+                | BatchError::Count
+                | BatchError::Codec
+                | BatchError::AppendTime
+                | BatchError::Sequence
+                | BatchError::Records
+        ),
+        AppendError::ControlBatch
+        | AppendError::NoKey(_)
+        | AppendError::Timestamp(_)
+        | AppendError::Producer(_) => true,
+        AppendError::Offline(_)
+        | AppendError::DiskFull
+        | AppendError::TooLarge { .. }
+        | AppendError::NotNext { .. } => false,
     }
 }
 
