@@ -60,6 +60,25 @@ struct Session {
     told: FastMap<Key, LastTold>,
 }
 
+impl Session {
+    fn new(by_id: bool, now: Instant) -> Session {
+        Session { epoch: 1, by_id, used: now, order: Vec::new(), told: FastMap::default() }
+    }
+
+    /// Takes partitions in; of one that is asked for twice, the last word counts.
+    fn add(&mut self, wanted: Vec<Wanted>) {
+        for wanted in wanted {
+            let key = wanted.key();
+            if !self.told.contains_key(&key) {
+                self.told.insert(key, LastTold::NOTHING);
+                self.order.push(wanted);
+            } else if let Some(known) = self.order.iter_mut().find(|known| known.key() == key) {
+                *known = wanted;
+            }
+        }
+    }
+}
+
 pub struct FetchSessions {
     core: usize,
     slots: usize,
@@ -105,10 +124,11 @@ impl FetchSessions {
                 return Ok((Mode::Full, wanted));
             }
             let Some(id) = self.make_room(now) else { return Ok((Mode::Full, wanted)) };
-            let told = wanted.iter().map(|w| (w.key(), LastTold::NOTHING)).collect();
-            let session = Session { epoch: 1, by_id, used: now, order: wanted.clone(), told };
+            let mut session = Session::new(by_id, now);
+            session.add(wanted);
+            let order = session.order.clone();
             self.sessions.insert(id, session);
-            return Ok((Mode::Opening(id), wanted));
+            return Ok((Mode::Opening(id), order));
         }
         let session = self.sessions.get_mut(&id).ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
         if session.epoch != epoch {
@@ -119,17 +139,15 @@ impl FetchSessions {
         }
         session.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
         session.used = now;
-        for wanted in wanted {
-            let key = wanted.key();
-            match session.order.iter_mut().find(|known| known.key() == key) {
-                Some(known) => *known = wanted,
-                None => session.order.push(wanted),
-            }
-            session.told.entry(key).or_insert(LastTold::NOTHING);
-        }
+        session.add(wanted);
         for key in forgotten {
             session.order.retain(|known| known.key() != *key);
             session.told.remove(key);
+        }
+        if session.order.is_empty() {
+            // Nothing is left to be remembered; the client learns that it has no session.
+            self.sessions.remove(&id);
+            return Ok((Mode::Full, Vec::new()));
         }
         Ok((Mode::Incremental(id), session.order.clone()))
     }
@@ -211,6 +229,24 @@ mod tests {
         let gone = [order[1].key()];
         let (_, order) = sessions.begin(id, 2, false, vec![], &gone, now).expect("forgets");
         assert_eq!(order.len(), 1);
+        let gone = [order[0].key()];
+        let (mode, order) = sessions.begin(id, 3, false, vec![], &gone, now).expect("forgets all");
+        assert_eq!((mode, order.len()), (Mode::Full, 0));
+        let next = sessions.begin(id, 4, false, vec![], &[], now).map(|(mode, _)| mode);
+        assert_eq!(next, Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
+    }
+
+    #[test]
+    fn of_a_partition_that_is_asked_for_twice_the_last_word_counts() {
+        let mut sessions = FetchSessions::new(0, 10);
+        let now = Instant::default();
+        let ask = vec![wanted("a", 0, 5), wanted("a", 1, 0), wanted("a", 0, 7)];
+        let (mode, order) = sessions.begin(0, 0, false, ask, &[], now).expect("a new session");
+        let Mode::Opening(id) = mode else { panic!("{mode:?}") };
+        assert_eq!(order.iter().map(|w| w.offset).collect::<Vec<_>>(), [7, 0]);
+        let more = vec![wanted("a", 1, 3), wanted("a", 1, 4)];
+        let (_, order) = sessions.begin(id, 1, false, more, &[], now).expect("the next");
+        assert_eq!(order.iter().map(|w| w.offset).collect::<Vec<_>>(), [7, 4]);
     }
 
     #[test]

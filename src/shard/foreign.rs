@@ -21,9 +21,6 @@ use crate::rt::file;
 /// Behind the name of a directory that was set aside (Kafka: LogManager's stray directories).
 const STRAY: &str = "-stray";
 
-/// Kafka's own log of its metadata, which lies beside the partitions.
-const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
-
 /// Commands that make the unknown topics known, with as many partitions as the highest number
 /// found asks for.
 pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Result<Vec<Command>> {
@@ -32,7 +29,7 @@ pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Resul
         let Some((name, partition)) = partition_of(&entry.name).filter(|_| entry.is_dir) else {
             continue;
         };
-        if name == KAFKA_METADATA_TOPIC {
+        if name == topic_name::CLUSTER_METADATA {
             continue;
         }
         let path = dir.join(&entry.name).join(names::PARTITION_METADATA);
@@ -85,7 +82,7 @@ pub async fn set_strays_aside(image: &ClusterImage, dir: &Path) -> io::Result<()
         };
         let path = dir.join(&entry.name);
         let metadata = path.join(names::PARTITION_METADATA);
-        if name == KAFKA_METADATA_TOPIC || !file::exists(&metadata).await? {
+        if name == topic_name::CLUSTER_METADATA || !file::exists(&metadata).await? {
             continue;
         }
         let text = file::read_whole(&metadata).await?;

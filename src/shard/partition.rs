@@ -54,6 +54,9 @@ struct Waiting {
     result: AppendResult,
 }
 
+/// Kafka: RecordBatch.NO_PARTITION_LEADER_EPOCH.
+const UNDEFINED_EPOCH: i32 = -1;
+
 /// What a read finds besides the answer's numbers: memory and file ranges of this core.
 pub type Pieces = Vec<Piece>;
 
@@ -336,14 +339,15 @@ impl Partition {
     }
 
     /// The end of an epoch in this log, as Kafka tells it: the present one ends at the log's end,
-    /// one before everything that is left where that begins, and one that is still to come nowhere.
+    /// one before everything that is left where that begins (whatever its number), and one that is
+    /// still to come nowhere.
     fn epoch_end(&self, epoch: i32) -> (i32, i64) {
         let present = self.epoch.get();
         if epoch == present {
             return (epoch, self.log.end_offset());
         }
-        if !(0..present).contains(&epoch) {
-            return (-1, -1);
+        if epoch == UNDEFINED_EPOCH || epoch > present {
+            return (UNDEFINED_EPOCH, -1);
         }
         self.log.epoch_end(epoch).unwrap_or((epoch, self.log.log_start_offset()))
     }
@@ -372,8 +376,7 @@ impl Partition {
         if read.last_fetched_epoch >= 0 {
             let (epoch, end) = self.epoch_end(read.last_fetched_epoch);
             if end < 0 {
-                let told = Told::Read(Box::new(told));
-                return (Answer { error: ErrorCode::OFFSET_OUT_OF_RANGE, told }, Vec::new());
+                return (Answer::error(ErrorCode::OFFSET_OUT_OF_RANGE), Vec::new());
             }
             if epoch < read.last_fetched_epoch || end < read.offset {
                 told.diverging = Some((epoch, end));
@@ -398,8 +401,8 @@ impl Partition {
                         ErrorCode::KAFKA_STORAGE_ERROR
                     }
                 };
-                let told = Told::Read(Box::new(told));
-                (Answer { error: code, told }, Vec::new())
+                // Kafka tells no offsets beside an error either.
+                (Answer::error(code), Vec::new())
             }
         }
     }
