@@ -20,9 +20,6 @@ use crate::rt::file;
 /// Behind the name of a directory that was set aside (Kafka: LogManager's stray directories).
 const STRAY: &str = "-stray";
 
-/// Kafka's own log of its metadata, which lies beside the partitions.
-const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
-
 /// Ids left free above the largest found: a log may know producers that are in no snapshot yet.
 const PRODUCER_IDS_APART: i64 = 1_000_000;
 /// An id beyond was not handed out by anybody, and leaves none for others.
@@ -42,7 +39,7 @@ pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Resul
         let Some((name, partition)) = partition_of(&entry.name).filter(|_| entry.is_dir) else {
             continue;
         };
-        if name == KAFKA_METADATA_TOPIC {
+        if name == topic_name::CLUSTER_METADATA {
             continue;
         }
         let path = dir.join(&entry.name).join(names::PARTITION_METADATA);
@@ -143,7 +140,7 @@ pub async fn set_strays_aside(image: &ClusterImage, dir: &Path) -> io::Result<()
         };
         let path = dir.join(&entry.name);
         let metadata = path.join(names::PARTITION_METADATA);
-        if name == KAFKA_METADATA_TOPIC || !file::exists(&metadata).await? {
+        if name == topic_name::CLUSTER_METADATA || !file::exists(&metadata).await? {
             continue;
         }
         let text = file::read_whole(&metadata).await?;

@@ -34,6 +34,7 @@ case("fetch-zero-id", lambda broker: broker.ask("Fetch", 13, MaxWaitMs=0, MinByt
 case("fetch-nothing", lambda broker: broker.ask("Fetch", 12, MaxWaitMs=0, MinBytes=0, Topics=[]))
 case("fetch-read-committed", lambda broker: broker.fetch(broker.filled(3), IsolationLevel=1))
 case("fetch-isolation-7", lambda broker: broker.fetch(broker.filled(3), IsolationLevel=7))
+case("fetch-isolation-7-v4", lambda broker: broker.fetch(broker.filled(3), version=4, IsolationLevel=7))
 case("fetch-isolation-negative", lambda broker: broker.fetch(broker.filled(3), IsolationLevel=-1))
 
 
@@ -218,6 +219,22 @@ def forgotten(broker):
     found.append(session.fetch(1, forgotten=[session.topic]))
     broker.produce(session.topic, batch([b"new"], time=TIME))
     return found + [session.fetch(2), session.fetch(3, (session.topic, 0, 0))]
+
+
+@case("session-forgotten-one-of-two")
+def forgotten_one(broker):
+    """Both topics by the same leader."""
+    session, other = Session(broker), broker.filled(1)
+    if broker.leader(other) != session.to:
+        return "the partitions have two leaders here"
+    return [session.fetch(0, (session.topic, 0, 0), (other, 0, 0)), session.fetch(1, forgotten=[session.topic]),
+            session.fetch(2)]
+
+
+@case("session-same-partition-twice")
+def session_twice(broker):
+    session = Session(broker)
+    return [session.fetch(0, (session.topic, 0, 0), (session.topic, 0, 1)), session.fetch(1)]
 
 
 @case("session-error-is-told-again")
