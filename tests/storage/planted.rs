@@ -7,6 +7,7 @@ const KILLS: &str = "crashes::nothing_acknowledged_is_lost_first_part";
 const WRITTEN: &str = "outages::what_is_written_survives_the_process";
 const SYNCED: &str = "outages::what_is_synced_survives_the_power";
 const FAULTS: &str = "outages::after_a_failed_write_or_sync_nothing_is_promised_that_is_not_there";
+const TWO_SYNCS: &str = "outages::a_sync_promises_nothing_that_another_one_lost";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
 /// One test of this very binary, with one bug; true when it passed.
@@ -57,6 +58,11 @@ fn ignoring_a_failed_sync_is_found() {
 #[test]
 fn a_sync_that_promises_later_writes_is_found() {
     check("sync-covers-later-writes", SYNCED);
+}
+
+#[test]
+fn two_syncs_of_one_file_at_once_are_found() {
+    check("sync-a-file-twice-at-once", TWO_SYNCS);
 }
 
 #[test]

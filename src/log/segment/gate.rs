@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::base::planted;
 use crate::base::signal::Broadcast;
 use crate::log::error::Error;
 
@@ -20,7 +21,8 @@ pub(in crate::log) struct SyncTurn(Rc<SyncGate>);
 impl SyncGate {
     /// `None` while another sync is under way.
     pub(in crate::log) fn try_begin(self: &Rc<Self>) -> Option<SyncTurn> {
-        (!self.busy.replace(true)).then(|| SyncTurn(self.clone()))
+        let may = !self.busy.replace(true) || planted::is("sync-a-file-twice-at-once");
+        may.then(|| SyncTurn(self.clone()))
     }
 
     /// Waits for the sync that is under way, if one is. An error is that of an earlier sync.
@@ -57,5 +59,29 @@ impl Drop for SyncTurn {
     fn drop(&mut self) {
         self.0.busy.set(false);
         self.0.freed.raise();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rt;
+    use crate::rt::sim::Sim;
+
+    #[test]
+    fn one_sync_at_a_time_and_none_after_a_failure() {
+        Sim::new(1).run(async {
+            let gate = Rc::<SyncGate>::default();
+            let first = gate.begin().await.expect("nobody syncs");
+            assert!(gate.try_begin().is_none());
+            let waiting = gate.clone();
+            let second = rt::spawn(async move { waiting.begin().await.is_err() });
+            rt::sleep(Duration::from_secs(1)).await;
+            assert!(first.end(Err(Error::closed(Path::new("a file")))).is_err());
+            assert!(second.await, "it would succeed");
+        });
     }
 }
