@@ -34,8 +34,8 @@ impl Log {
     }
 
     /// Removes segments below the log's start, whether or not there was room to finish them. The
-    /// active one stays, and its file is made first: the name of the last file says which offset
-    /// comes next.
+    /// active one stays. The file of the first that stays is made before: the name of the last file
+    /// says which offset comes next.
     async fn remove_segments(&self) -> Result<(), Error> {
         let start = self.log_start_offset.get();
         let below: Vec<Rc<Segment>> = {
@@ -44,11 +44,8 @@ impl Log {
             let goes = |it: &&Rc<Segment>| it.is_written() && it.end_offset.get() <= start;
             closed.iter().take_while(goes).cloned().collect()
         };
-        if below.is_empty() {
-            return Ok(());
-        }
-        let active = self.active();
-        active.make_file().await?;
+        let Some(last) = below.last() else { return Ok(()) };
+        self.segment_after(last).make_file().await?;
         for segment in &below {
             // A power cut may undo the removal: then they must be whole.
             segment.sync().await.inspect_err(|error| self.fail(error.clone()))?;

@@ -32,11 +32,14 @@ impl Log {
         let address = self.tail.begin_file();
         let base_offset = self.end_offset.get();
         let new = Rc::new(Segment::begin(&self.dir, base_offset, address, now_ms));
+        // Files come in order: a crash must not leave a later one as the log's first.
+        if old.has_file() {
+            new.prepare(1, self.settings.get().segment_bytes);
+        }
         let snapshot = producers::encode(&self.producers.borrow());
         self.closing.borrow_mut().push_back((old, snapshot));
-        self.segments.borrow_mut().push(new.clone());
+        self.segments.borrow_mut().push(new);
         self.draw_jitter();
-        new.prepare(1, self.settings.get().segment_bytes);
         self.finish_written();
     }
 

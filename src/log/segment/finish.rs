@@ -76,13 +76,18 @@ impl Segment {
     /// Makes what is written durable.
     pub(in crate::log) async fn sync(&self) -> Result<(), Error> {
         let written = self.written.get();
-        if self.synced.get() < written
-            && let Some(writer) = self.writer()
-        {
-            writer.sync_data().await.at(&self.log_path())?;
+        if self.synced.get() < written {
+            self.sync_file().await?;
             self.synced.set(self.synced.get().max(written));
         }
         Ok(())
+    }
+
+    /// Syncs the log file, if it is open.
+    async fn sync_file(&self) -> Result<(), Error> {
+        let turn = self.gate.begin().await?;
+        let Some(writer) = self.writer() else { return Ok(()) };
+        turn.end(writer.sync_data().await.at(&self.log_path()))
     }
 
     /// Makes the files of a wholly written segment exact and durable.
@@ -90,16 +95,13 @@ impl Segment {
         assert!(self.is_written(), "a segment is finished after its last write");
         self.preparation_ended().await;
         let path = self.log_path();
-        let writer = self.writer();
-        if let Some(writer) = &writer {
+        if let Some(writer) = self.writer() {
             writer.truncate(self.len.get()).await.at(&path)?;
             self.allocated.set(self.len.get());
         }
         self.write_indexes(true).await?;
-        if let Some(writer) = writer
-            && !planted::is("finish-without-a-sync")
-        {
-            writer.sync_data().await.at(&path)?;
+        if !planted::is("finish-without-a-sync") {
+            self.sync_file().await?;
         }
         self.synced.set(self.len.get());
         self.finished.set(true);
@@ -120,7 +122,7 @@ impl Segment {
             let writer = self.writer().expect("just opened");
             writer.truncate(self.len.get()).await.at(&path)?;
             if !planted::is("serve-what-was-recovered-unsynced") {
-                writer.sync_data().await.at(&path)?;
+                self.sync_file().await?;
             }
             self.synced.set(self.len.get());
             self.write_indexes(false).await?;

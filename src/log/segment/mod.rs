@@ -7,6 +7,7 @@
 mod column;
 mod files;
 mod finish;
+mod gate;
 mod locate;
 
 use std::cell::{Cell, RefCell};
@@ -24,6 +25,7 @@ use crate::base::signal::Broadcast;
 use crate::model::Offset;
 use crate::rt;
 use column::Column;
+pub(super) use gate::{SyncGate, SyncTurn};
 
 pub(super) struct Indexes {
     pub(super) offset: Column<offset::Entry>,
@@ -91,6 +93,8 @@ pub(super) struct Segment {
     /// In the core's list of segments that are open for readers.
     pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
+    /// In front of every sync of the log file.
+    pub(super) gate: Rc<SyncGate>,
     reading: RefCell<Option<rt::File>>,
     /// Bytes reserved on the device, and the size of the last step.
     allocated: Cell<u64>,
@@ -132,6 +136,7 @@ impl Segment {
             is_ending: Cell::new(false),
             is_warm: Cell::new(false),
             writing: RefCell::new(None),
+            gate: Rc::default(),
             reading: RefCell::new(None),
             allocated: Cell::new(0),
             allocation_step: Cell::new(0),
