@@ -1,6 +1,7 @@
 """One of the two brokers: connections, raw and decoded questions, and the answers without what may differ."""
 
 import itertools
+import re
 import socket
 import struct
 import time
@@ -10,6 +11,7 @@ from . import records, schema
 
 PATIENCE = 10
 LATEST = -1
+NEAR = "near"
 LOADING = 14  # COORDINATOR_LOAD_IN_PROGRESS
 UNKNOWN_ID = uuid.UUID("12345678-9abc-4def-8123-456789abcdef")
 
@@ -118,8 +120,8 @@ class Broker:
         """A name of the same length at both brokers; it comes back as `T-word-number`."""
         return f"{self.prefix}-{word}-{next(self.counter)}"
 
-    def topic(self, partitions=1, **settings):
-        name = self.name()
+    def topic(self, partitions=1, name=None, **settings):
+        name = name or self.name()
         configs = [{"Name": key.replace("_", "."), "Value": value} for key, value in settings.items()]
         made = self.ask("CreateTopics", 7, TimeoutMs=10000, Topics=[{
             "Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Configs": configs}])["Topics"][0]
@@ -140,6 +142,15 @@ class Broker:
             if one["PartitionIndex"] == partition:
                 return self.nodes.get(one["LeaderId"], self.address)
         return self.address
+
+    def neighbour(self, topic):
+        """A new topic whose partition has the same leader; how many were made for it does not show in its name."""
+        name = self.name(NEAR)
+        for tries in range(100):
+            other = self.topic(name=name + "x" * tries)
+            if self.leader(other) == self.leader(topic):
+                return other
+        raise AssertionError(f"no new topic gets the leader of {topic}")
 
     # The data path, in its usual shape
 
@@ -230,7 +241,7 @@ def comparable(broker, value, name="", messages=False):
     if isinstance(value, (list, tuple)):
         return [comparable(broker, one, messages=messages) for one in value]
     if isinstance(value, str):
-        return value.replace(broker.prefix, "T")
+        return re.sub(rf"(-{NEAR}-\d+)x+", r"\1", value.replace(broker.prefix, "T"))
     if isinstance(value, (bytes, uuid.UUID)):
         return str(value)
     return value
