@@ -185,10 +185,16 @@ impl Starting {
         let Starting { mut broker, began, hears, cores } = self;
         loop {
             let left = PATIENCE.saturating_sub(began.elapsed());
-            let Ok(line) = hears.recv_timeout(left) else {
-                let ended = broker.child.try_wait().expect("a child").is_some();
-                let notices = broker.notices().join("\n");
-                return Err(if ended { notices } else { format!("not ready in time\n{notices}") });
+            let line = match hears.recv_timeout(left) {
+                Ok(line) => line,
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    // It ends; the last that it says may still be on its way.
+                    broker.end();
+                    return Err(broker.notices().join("\n"));
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    return Err(format!("not ready in time\n{}", broker.notices().join("\n")));
+                }
             };
             broker.cores.extend(Core::read(&line));
             if line.starts_with("try:") {
