@@ -138,7 +138,7 @@ fn a_dropped_receive_is_cancelled_and_its_buffer_outlives_it() {
         let listener = Listener::bind(loopback(), false, 64).expect("listen");
         let client = Stream::connect(listener.local_addr()).await.expect("connect");
         let server = listener.accept().await.expect("accept");
-        for _ in 0..30 {
+        for _ in 0..50 {
             let waited =
                 rt::timeout(Duration::from_millis(1), server.receive(Buf::with_capacity(64 << 10)))
                     .await;
