@@ -5,14 +5,14 @@ use crate::model::topic_name;
 
 /// Bytes of one request frame; the ceiling of `socket.request.max.bytes`.
 pub const FRAME_BYTES_MAX: usize = 512 << 20;
-/// Bytes of a request before its connection is authenticated, where authentication is asked for.
-pub const FRAME_BYTES_UNAUTHENTICATED_MAX: usize = 512 << 10;
 /// Bytes of a fetch answer; the ceiling of `fetch.max.bytes`.
 pub const FETCH_BYTES_MAX: usize = 1 << 30;
 /// Bytes of one record batch; the ceiling of `message.max.bytes`.
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 /// What one batch may grow to when decompressed.
 pub const BATCH_DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+/// Records that the refusal of a batch names; a client takes the others for bystanders.
+pub const RECORD_ERRORS_PER_BATCH_MAX: usize = 1000;
 
 /// Lanes of a host.
 pub const LANES_MAX: u16 = 64;
@@ -21,20 +21,13 @@ pub const BROKER_IDS_PER_NODE: i32 = 1000;
 pub const NODE_ID_MAX: i32 = i32::MAX / BROKER_IDS_PER_NODE - 1;
 /// Data cores of a host.
 pub const CORES_MAX: u16 = 1024;
-/// Hosts of a cluster.
-pub const NODES_MAX: usize = 1000;
 
 pub const CONNECTIONS_PER_CORE_MAX: usize = 20_000;
-/// Requests read and not yet answered; reading waits when they are reached.
-pub const REQUESTS_IN_FLIGHT_PER_CONNECTION_MAX: usize = 128;
 /// The floor of `ringmain.memory.per.core.bytes`.
 pub const MEMORY_PER_CORE_BYTES_MIN: usize = 64 << 20;
 /// Share of a core's memory which requests in flight may hold; the rest is for the tails of logs.
 pub const REQUESTS_IN_FLIGHT_MEMORY_PERCENT: usize = 50;
 
-/// Topics named in one request; requests name fewer partitions than this all together, too.
-pub const TOPICS_PER_REQUEST_MAX: usize = 100_000;
-pub const PARTITIONS_PER_REQUEST_MAX: usize = 200_000;
 /// New partitions which one CreateTopics or CreatePartitions request may ask for (Kafka: 10,000).
 pub const PARTITIONS_CREATED_PER_REQUEST_MAX: usize = 10_000;
 pub const PARTITIONS_PER_TOPIC_MAX: usize = 10_000;
@@ -43,14 +36,13 @@ pub const REPLICAS_PER_PARTITION_MAX: usize = 16;
 
 /// The ceiling of `max.incremental.fetch.session.cache.slots`.
 pub const FETCH_SESSIONS_MAX: usize = 100_000;
-/// Partitions that one fetch session may hold.
+/// Partitions that one fetch session may hold; more are served without one.
 pub const PARTITIONS_PER_FETCH_SESSION_MAX: usize = 100_000;
 /// Idempotent producers remembered by one partition; the oldest gives way.
 pub const PRODUCER_IDS_PER_PARTITION_MAX: usize = 100_000;
 /// Producer ids handed to a broker at once (Kafka: 1,000).
 pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 
-pub const CLIENT_ID_BYTES_MAX: usize = 1024;
 pub const HOST_BYTES_MAX: usize = 255;
 pub const RACK_BYTES_MAX: usize = 255;
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 << 10;
@@ -65,7 +57,6 @@ const FILE_NAME_BYTES_MAX: usize = 255;
 
 const _: () = assert!(FRAME_BYTES_MAX <= i32::MAX as usize, "a frame's length is an i32");
 const _: () = assert!(FETCH_BYTES_MAX <= i32::MAX as usize, "an answer's length is an i32");
-const _: () = assert!(FRAME_BYTES_UNAUTHENTICATED_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX < FRAME_BYTES_MAX, "a batch travels inside a frame");
 const _: () = assert!(BATCH_BYTES_MAX <= FETCH_BYTES_MAX, "what was accepted can be fetched");
 const _: () = assert!(LANES_MAX as i32 <= BROKER_IDS_PER_NODE, "lanes fit the node's broker ids");
@@ -76,8 +67,6 @@ const _: () = assert!(
 const _: () = assert!(REQUESTS_IN_FLIGHT_MEMORY_PERCENT < 100, "tails need memory, too");
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX <= PARTITIONS_MAX);
 const _: () = assert!(PARTITIONS_CREATED_PER_REQUEST_MAX <= PARTITIONS_PER_TOPIC_MAX);
-const _: () = assert!(PARTITIONS_PER_FETCH_SESSION_MAX <= PARTITIONS_PER_REQUEST_MAX);
-const _: () = assert!(REPLICAS_PER_PARTITION_MAX <= NODES_MAX);
 // "-<partition>" is at most 11 bytes, Kafka's deleted directories end in ".<32 hex>-delete".
 const _: () = assert!(topic_name::LEN_MAX + "-99999".len() <= FILE_NAME_BYTES_MAX);
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX <= 99_999, "a partition's directory name fits");

@@ -4,10 +4,12 @@
 //! A session lives on the core that made it. Its id carries the core's number, so two cores never
 //! give out the same one; a client that comes back on another core of its lane starts a new one.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::hash::FastMap;
 use crate::base::time::Instant;
+use crate::config::limits::PARTITIONS_PER_FETCH_SESSION_MAX;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{PartitionId, TopicId};
 
@@ -55,9 +57,41 @@ struct Session {
     epoch: i32,
     by_id: bool,
     used: Instant,
-    /// In the order of service; a partition that gave records moves to the end.
-    order: Vec<Wanted>,
-    told: FastMap<Key, LastTold>,
+    /// By turns, in the order of service; a partition that gave records gets a new one.
+    turns: BTreeMap<u64, Wanted>,
+    next_turn: u64,
+    known: FastMap<Key, Known>,
+}
+
+struct Known {
+    turn: u64,
+    told: LastTold,
+}
+
+impl Session {
+    fn new(by_id: bool, now: Instant) -> Session {
+        let (turns, known) = (BTreeMap::new(), FastMap::default());
+        Session { epoch: 1, by_id, used: now, turns, next_turn: 0, known }
+    }
+
+    fn in_order(&self) -> Vec<Wanted> {
+        self.turns.values().cloned().collect()
+    }
+
+    /// Takes in a partition, or what is new about it: the last word counts.
+    fn want(&mut self, wanted: Wanted) {
+        let turn = self.next_turn;
+        let new = || Known { turn, told: LastTold::NOTHING };
+        let turn = self.known.entry(wanted.key()).or_insert_with(new).turn;
+        self.turns.insert(turn, wanted);
+        self.next_turn += u64::from(turn == self.next_turn);
+    }
+
+    fn forget(&mut self, key: &Key) {
+        if let Some(known) = self.known.remove(key) {
+            self.turns.remove(&known.turn);
+        }
+    }
 }
 
 pub struct FetchSessions {
@@ -101,14 +135,16 @@ impl FetchSessions {
             if id != 0 {
                 self.sessions.remove(&id);
             }
-            if epoch == FINAL_EPOCH || wanted.is_empty() {
+            let is_bounded = (1..=PARTITIONS_PER_FETCH_SESSION_MAX).contains(&wanted.len());
+            if epoch == FINAL_EPOCH || !is_bounded {
                 return Ok((Mode::Full, wanted));
             }
             let Some(id) = self.make_room(now) else { return Ok((Mode::Full, wanted)) };
-            let told = wanted.iter().map(|w| (w.key(), LastTold::NOTHING)).collect();
-            let session = Session { epoch: 1, by_id, used: now, order: wanted.clone(), told };
+            let mut session = Session::new(by_id, now);
+            wanted.into_iter().for_each(|wanted| session.want(wanted));
+            let order = session.in_order();
             self.sessions.insert(id, session);
-            return Ok((Mode::Opening(id), wanted));
+            return Ok((Mode::Opening(id), order));
         }
         let session = self.sessions.get_mut(&id).ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
         if session.epoch != epoch {
@@ -119,19 +155,19 @@ impl FetchSessions {
         }
         session.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
         session.used = now;
-        for wanted in wanted {
-            let key = wanted.key();
-            match session.order.iter_mut().find(|known| known.key() == key) {
-                Some(known) => *known = wanted,
-                None => session.order.push(wanted),
-            }
-            session.told.entry(key).or_insert(LastTold::NOTHING);
+        wanted.into_iter().for_each(|wanted| session.want(wanted));
+        forgotten.iter().for_each(|key| session.forget(key));
+        if session.known.len() > PARTITIONS_PER_FETCH_SESSION_MAX {
+            // The client comes back with everything, and is served without a session.
+            self.sessions.remove(&id);
+            return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
         }
-        for key in forgotten {
-            session.order.retain(|known| known.key() != *key);
-            session.told.remove(key);
+        if session.known.is_empty() {
+            // Nothing is left to be remembered; the client learns that it has no session.
+            self.sessions.remove(&id);
+            return Ok((Mode::Full, Vec::new()));
         }
-        Ok((Mode::Incremental(id), session.order.clone()))
+        Ok((Mode::Incremental(id), session.in_order()))
     }
 
     /// A free id, after pushing out the session that was unused the longest if need be.
@@ -158,12 +194,13 @@ impl FetchSessions {
     /// Whether a partition is worth mentioning; remembers that it was, when it was.
     pub fn is_news(&mut self, id: i32, key: &Key, told: LastTold, has_records: bool) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return true };
-        let Some(last) = session.told.get_mut(key) else { return true };
-        let news = has_records || told.error != ErrorCode::NONE || *last != told;
-        *last = told;
-        if has_records && let Some(at) = session.order.iter().position(|w| w.key() == *key) {
-            let served = session.order.remove(at);
-            session.order.push(served);
+        let Some(known) = session.known.get_mut(key) else { return true };
+        let news = has_records || told.error != ErrorCode::NONE || known.told != told;
+        known.told = told;
+        if has_records && let Some(served) = session.turns.remove(&known.turn) {
+            known.turn = session.next_turn;
+            session.turns.insert(session.next_turn, served);
+            session.next_turn += 1;
         }
         news
     }
@@ -211,6 +248,24 @@ mod tests {
         let gone = [order[1].key()];
         let (_, order) = sessions.begin(id, 2, false, vec![], &gone, now).expect("forgets");
         assert_eq!(order.len(), 1);
+        let gone = [order[0].key()];
+        let (mode, order) = sessions.begin(id, 3, false, vec![], &gone, now).expect("forgets all");
+        assert_eq!((mode, order.len()), (Mode::Full, 0));
+        let next = sessions.begin(id, 4, false, vec![], &[], now).map(|(mode, _)| mode);
+        assert_eq!(next, Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
+    }
+
+    #[test]
+    fn of_a_partition_that_is_asked_for_twice_the_last_word_counts() {
+        let mut sessions = FetchSessions::new(0, 10);
+        let now = Instant::default();
+        let ask = vec![wanted("a", 0, 5), wanted("a", 1, 0), wanted("a", 0, 7)];
+        let (mode, order) = sessions.begin(0, 0, false, ask, &[], now).expect("a new session");
+        let Mode::Opening(id) = mode else { panic!("{mode:?}") };
+        assert_eq!(order.iter().map(|w| w.offset).collect::<Vec<_>>(), [7, 0]);
+        let more = vec![wanted("a", 1, 3), wanted("a", 1, 4)];
+        let (_, order) = sessions.begin(id, 1, false, more, &[], now).expect("the next");
+        assert_eq!(order.iter().map(|w| w.offset).collect::<Vec<_>>(), [7, 4]);
     }
 
     #[test]

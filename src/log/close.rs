@@ -101,7 +101,10 @@ impl Log {
 
     pub(super) async fn keep(&self, moment: &Moment) -> Result<(), Error> {
         self.sync().await?;
-        moment.holder.write_indexes(false).await?;
+        // A segment that never had a record has no file, and then no indexes either.
+        if moment.position > 0 || moment.holder.has_file() {
+            moment.holder.write_indexes(false).await?;
+        }
         self.write_epochs().await?;
         let last = self.snapshots.borrow().last().copied();
         if moment.producer_count > 0 && last != Some(moment.offset) {

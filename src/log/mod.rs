@@ -6,10 +6,12 @@
 //! Promises: what a watermark says is on the device or on stable media is there, in order and
 //! without holes; after a fault of the disk nothing more is promised, and the log stays offline;
 //! an offset that was acknowledged at `written` is never given to another record, whatever
-//! crashes. It never decodes what lies behind a batch's header on the way in or out.
+//! crashes. It never decodes what lies behind a batch's header on the way in or out; of uncompressed
+//! records it looks once whether a reader will find its way through them.
 
 mod append;
 mod budget;
+mod check;
 pub mod checkpoint;
 mod close;
 mod delete;

@@ -126,12 +126,19 @@ impl Log {
     async fn read_file(&self, plan: &mut ReadPlan, measure: &mut Measure) -> Result<(), Error> {
         let offset = plan.next_offset;
         let mut segment = self.segment_for(offset);
-        // Compaction leaves gaps at the end of segments.
-        while offset >= segment.end_offset.get() && !Rc::ptr_eq(&segment, &self.active()) {
+        // Compaction leaves gaps at the end of segments, and segments without any batch.
+        let found = loop {
+            if offset < segment.end_offset.get() {
+                self.budget.warm_up(&segment);
+                if let Some(found) = segment.locate(offset).await? {
+                    break found;
+                }
+            }
+            if segment.base_offset >= self.active().base_offset {
+                return Ok(());
+            }
             segment = self.segment_after(&segment);
-        }
-        self.budget.warm_up(&segment);
-        let Some(found) = segment.locate(offset).await? else { return Ok(()) };
+        };
         if !measure.takes(&found.header, false) {
             return Ok(());
         }

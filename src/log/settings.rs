@@ -28,6 +28,8 @@ pub struct LogSettings {
     /// `ringmain.durability`, or `Synced` where `flush.messages` is 1: what a flush works for.
     pub durability: DurabilityLevel,
     pub timestamp_type: TimestampType,
+    /// Kafka: `cleanup.policy` names compact, so that every record needs a key.
+    pub compacted: bool,
     /// Kafka: `message.timestamp.before.max.ms` and `.after.max.ms`.
     pub timestamp_before_max_ms: i64,
     pub timestamp_after_max_ms: i64,
@@ -55,6 +57,7 @@ impl Default for LogSettings {
             segment_index_bytes: 10 << 20,
             durability: DurabilityLevel::Synced,
             timestamp_type: TimestampType::CreateTime,
+            compacted: false,
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: 60 * 60 * 1000,
             max_message_bytes: 1_048_588,

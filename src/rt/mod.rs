@@ -39,3 +39,13 @@ pub struct CoreStats {
     pub zero_copy_sends: u64,
     pub zero_copy_refused: u64,
 }
+
+impl std::ops::AddAssign for CoreStats {
+    fn add_assign(&mut self, other: CoreStats) {
+        self.operations += other.operations;
+        self.enters += other.enters;
+        self.stalls += other.stalls;
+        self.zero_copy_sends += other.zero_copy_sends;
+        self.zero_copy_refused += other.zero_copy_refused;
+    }
+}

@@ -1,12 +1,12 @@
 //! This core's recovery checkpoint: how much of each log needs no scan after a restart. One file a
 //! core, `.ringmain/checkpoint-<core>`; at a start every core reads all of them, because partitions
-//! may have moved.
+//! may have moved. On a directory that has none of them, Kafka's own count.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Shard;
+use super::{Shard, offset_files};
 use crate::base::hash::FastMap;
 use crate::log::checkpoint::{self, Entry};
 use crate::model::{PartitionId, TopicId};
@@ -21,21 +21,33 @@ const PREFIX: &str = "checkpoint-";
 pub struct Checkpoints(FastMap<(TopicId, i32), Entry>);
 
 impl Checkpoints {
-    /// A file that is damaged costs scans, and what only it knows: where deleted records end, and
-    /// how far damage is more than a torn end.
-    pub async fn load(dir: &Path) -> io::Result<Checkpoints> {
+    /// Of a data directory. A file that is damaged costs scans, and what only it knows: where
+    /// deleted records end, and how far damage is more than a torn end.
+    pub async fn load(data: &Path) -> io::Result<Checkpoints> {
         let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
-        for found in file::list_dir(dir).await? {
+        let (mut is_new, dir) = (true, own_dir(data));
+        let found =
+            if file::exists(&dir).await? { file::list_dir(&dir).await? } else { Vec::new() };
+        for found in found {
             if !found.name.starts_with(PREFIX) || found.name.ends_with(".tmp") {
                 continue;
             }
+            is_new = false;
             let path = dir.join(&found.name);
             match checkpoint::decode(&file::read_whole(&path).await?) {
                 Ok(entries) => entries.into_iter().for_each(|entry| keep(&mut known, entry)),
                 Err(bad) => notice!("{} is not used: {bad}", path.display()),
             }
         }
+        if is_new {
+            let entries = offset_files::read(data).await?;
+            entries.into_iter().for_each(|entry| keep(&mut known, entry));
+        }
         Ok(Checkpoints(known))
+    }
+
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.0.into_values().collect()
     }
 
     pub fn get(&self, topic: TopicId, partition: PartitionId) -> Option<&Entry> {
@@ -69,9 +81,13 @@ pub async fn remove_beyond(dir: &Path, cores: usize) -> io::Result<()> {
     Ok(())
 }
 
+fn own_dir(data: &Path) -> PathBuf {
+    data.join(".ringmain")
+}
+
 impl Shard {
     pub fn own_dir(&self) -> PathBuf {
-        self.data_dir().join(".ringmain")
+        own_dir(self.data_dir())
     }
 
     /// Writes down how far each log of this core is safe.

@@ -12,6 +12,7 @@ use super::query::{Answer, Query};
 use crate::base::buf::Buf;
 use crate::cluster::ClusterImage;
 use crate::model::ids::{PartitionId, TopicId};
+use crate::rt::CoreStats;
 
 pub enum Message {
     Request { call: usize, request: Request },
@@ -80,20 +81,19 @@ pub struct CoreCounters {
     pub direct: u64,
     /// Partitions of requests that another core had to be asked for.
     pub forwarded: u64,
-    /// Kernel operations of the side ring, and system calls they took.
-    pub operations: u64,
-    pub enters: u64,
-    /// Times the core was found asleep with work to do.
-    pub stalls: u64,
+    /// Of the side ring.
+    pub runtime: CoreStats,
 }
 
 impl std::fmt::Display for CoreCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CoreCounters { requests, direct, forwarded, operations, enters, stalls } = self;
+        let CoreCounters { requests, direct, forwarded, runtime } = self;
+        let CoreStats { operations, enters, stalls, zero_copy_sends, zero_copy_refused } = runtime;
         write!(
             f,
             "{requests} requests, {direct} partitions direct and {forwarded} forwarded, \
-             {operations} ring operations in {enters} system calls, {stalls} stalls"
+             {operations} ring operations in {enters} system calls, {stalls} stalls, \
+             {zero_copy_sends} zero-copy sends ({zero_copy_refused} copied by the kernel)"
         )
     }
 }
@@ -103,8 +103,6 @@ impl std::ops::AddAssign for CoreCounters {
         self.requests += other.requests;
         self.direct += other.direct;
         self.forwarded += other.forwarded;
-        self.operations += other.operations;
-        self.enters += other.enters;
-        self.stalls += other.stalls;
+        self.runtime += other.runtime;
     }
 }

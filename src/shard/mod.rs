@@ -11,6 +11,7 @@ mod housekeeping;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
+pub mod offset_files;
 pub mod partition;
 pub mod placement;
 pub mod proposal;
@@ -192,14 +193,11 @@ impl Shard {
 
     /// A snapshot of the counters, with those of the runtime.
     pub fn counted(&self) -> CoreCounters {
-        let runtime = rt::core_stats();
         CoreCounters {
             requests: self.counters.requests.get(),
             direct: self.counters.direct.get(),
             forwarded: self.counters.forwarded.get(),
-            operations: runtime.operations,
-            enters: runtime.enters,
-            stalls: runtime.stalls,
+            runtime: rt::core_stats(),
         }
     }
 

@@ -94,12 +94,13 @@ impl Shard {
             let Some((index, task)) = running.pop_front() else { break };
             partitions[index].here = task.await;
         }
+        let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         self.placement.borrow_mut().insert(TopicPlace {
             id: topic.id,
             internal: topic_name::is_internal(&name),
             name,
             deletes: config.cleanup_policy.delete || !config.cleanup_policy.compact,
-            insync_min: config.min_insync_replicas,
+            insync_min: config.min_insync_replicas.min(replicas as i32),
             partitions,
         });
     }
@@ -225,6 +226,7 @@ fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
             TimestampType::CreateTime => log::TimestampType::CreateTime,
             TimestampType::LogAppendTime => log::TimestampType::LogAppendTime,
         },
+        compacted: config.cleanup_policy.compact,
         timestamp_before_max_ms: config.message_timestamp_before_max_ms,
         timestamp_after_max_ms: config.message_timestamp_after_max_ms,
         max_message_bytes: config.max_message_bytes as usize,

@@ -78,6 +78,7 @@ pub(super) async fn recover(
             files: *files,
             next,
             was_finished: next.is_some_and(|next| inventory.snapshots.contains(&next)),
+            is_foreign: known.is_some_and(Entry::is_foreign),
         };
         let plan = plan(&place, known, &ground, is_clean);
         let (segment, is_cut) = place.bring_back(plan, &ground, &mut replay).await?;
@@ -127,14 +128,15 @@ async fn empty(
     let start = known.map_or(by_snapshot, |known| known.synced_offset.max(by_snapshot));
     let (producers, _) = read_producers(dir, &inventory.snapshots, start, start).await?;
     let mut epochs = read_epochs(dir, inventory).await?;
-    epochs.truncate_end(start);
+    let cut = epochs.truncate_end(start);
+    let epochs_kept = !cut && inventory.has_epochs == epochs.latest().is_some();
     Ok(State {
         topic_id,
         snapshots: inventory.snapshots.clone(),
         segments: vec![Rc::new(Segment::begin(dir, start, 0, rt::unix_ms()))],
         producers,
         epochs,
-        epochs_kept: false,
+        epochs_kept,
         log_start_offset: start,
         high_watermark: start,
         recovered: Recovered::default(),
@@ -159,8 +161,7 @@ fn ground(dir: &Path, inventory: &Inventory, known: Option<&Entry>) -> Result<Gr
     let (&first, _) = inventory.segments.first_key_value().expect("asked with segments");
     let whole = Ground { segment: first, position: 0, offset: first, synced_offset: first };
     let Some(known) = known else { return Ok(whole) };
-    if known.segment < 0 {
-        // Of Kafka: the offset is known, its place is not.
+    if known.is_foreign() {
         let holder = inventory.segments.range(..=known.synced_offset).next_back();
         let segment = holder.map_or(first, |(&base, _)| base);
         let synced_offset = known.synced_offset;
@@ -209,6 +210,8 @@ struct Place<'a> {
     next: Option<Offset>,
     /// The snapshot of its end is there, which is written when all else is durable.
     was_finished: bool,
+    /// It may have been cleaned, and need not have such a snapshot then.
+    is_foreign: bool,
 }
 
 fn plan(place: &Place<'_>, known: Option<&Entry>, ground: &Ground, is_clean: bool) -> Plan {
@@ -278,7 +281,9 @@ impl Place<'_> {
         let end = replay.segment(&segment, position, offset).await?;
         let end_offset = segment.end_offset.get();
         // A finished segment may end below the next one: compaction leaves gaps.
-        let is_exact = end.why.is_none() && end.position == end.file_len && self.was_finished;
+        let is_exact = end.why.is_none()
+            && end.position == end.file_len
+            && (self.was_finished || self.is_foreign);
         let goes_on = self.next.is_none_or(|next| end_offset == next) || is_exact;
         let needed = ground.synced_offset.min(self.next.unwrap_or(Offset::MAX));
         let is_damage = (end_offset < needed && !is_exact) || (!goes_on && self.was_finished);

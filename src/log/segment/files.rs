@@ -9,7 +9,7 @@ use crate::log::error::{At, Error};
 use crate::log::tail::{sector_ceil, sector_floor};
 use crate::rt::{self, File, OpenOptions, file};
 
-/// The first step of preallocation, and the largest.
+/// The first step of preallocation, and the largest; each is four times the one before.
 const STEP_MIN: u64 = 64 << 10;
 const STEP_MAX: u64 = 64 << 20;
 
@@ -107,7 +107,7 @@ impl Segment {
     /// `end` does.
     async fn allocate(&self, end: u64, most: u64) -> Result<(), Error> {
         let from = self.allocated.get();
-        let step = (self.allocation_step.get() * 2).clamp(STEP_MIN, STEP_MAX);
+        let step = (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX);
         let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
         match self.reserve(&writer, from, to).await {

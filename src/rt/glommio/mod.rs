@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod file;
 pub mod mesh;
+mod splice;
 pub mod task;
 pub mod tcp;
 
@@ -36,7 +37,7 @@ const PULSE_IDLE: Duration = Duration::from_millis(250);
 pub struct Core {
     pub(super) ring: Rc<Ring>,
     background: g::TaskQueueHandle,
-    pub(super) pipes: tcp::Pipes,
+    pub(super) pipes: splice::Pipes,
 }
 
 impl Core {
@@ -150,7 +151,7 @@ async fn run_core<T>(
         g::Latency::NotImportant,
         "background",
     );
-    let core = Rc::new(Core { ring: ring.clone(), background, pipes: tcp::Pipes::default() });
+    let core = Rc::new(Core { ring: ring.clone(), background, pipes: splice::Pipes::default() });
     current::enter(Some(Current::Real(core.clone())));
     let services = [
         Some(g::spawn_local(submit(ring.clone()))),

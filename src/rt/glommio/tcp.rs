@@ -1,8 +1,6 @@
-//! Sockets through the side ring. Bytes in memory leave by vectored sends; file ranges are spliced
-//! through a pipe, so that they never pass user space and a cold page blocks a kernel worker
-//! instead of the core.
+//! Sockets through the side ring. Bytes in memory leave by vectored sends, file ranges by splices.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -10,20 +8,13 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
-use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
-use super::super::file::{File, FileRange};
+use super::super::file::File;
 use super::super::ring::{Keep, Ring};
 use super::super::tcp::Piece;
-use super::Core;
+use super::{Core, splice};
 use crate::base::buf::Buf;
 
-/// Bytes a splice pipe holds.
-const PIPE_BYTES: usize = 1 << 20;
-/// Bytes one splice moves.
-const SPLICE_BYTES: u64 = 256 << 10;
-/// Splice pipes a core keeps for reuse.
-const PIPES_MAX: usize = 16;
 /// Sends below this many bytes are cheaper copied than pinned and notified.
 const ZERO_COPY_BYTES: usize = 32 << 10;
 /// Slices one vectored send carries (IOV_MAX is 1024).
@@ -134,9 +125,14 @@ impl Stream {
             match first {
                 Piece::Bytes(_) => self.send_bytes(pieces).await?,
                 Piece::File(range) => {
-                    let range = range.clone();
+                    let File::Real(file) = range.file.clone() else {
+                        unreachable!("a simulated file on a real socket")
+                    };
+                    let (pos, len) = (range.pos, range.len);
                     pieces.pop_front();
-                    self.splice(range, !pieces.is_empty()).await?;
+                    let Connection { ring, fd, .. } = &*self.0;
+                    let more = !pieces.is_empty();
+                    splice::send_range(ring, fd, file.descriptor(), pos, len, more).await?;
                 }
             }
         }
@@ -186,37 +182,6 @@ impl Stream {
         Ok(())
     }
 
-    async fn splice(&self, range: FileRange, more: bool) -> io::Result<()> {
-        let FileRange { file: File::Real(file), pos, len } = range else {
-            unreachable!("a simulated file on a real socket")
-        };
-        let pipe = take_pipe()?;
-        let (mut filled, mut drained) = (0u64, 0u64);
-        while drained < len {
-            if filled == drained {
-                let count = (len - filled).min(SPLICE_BYTES) as u32;
-                let from = (pos + filled) as i64;
-                let ring = &self.0.ring;
-                let (result, _) =
-                    ring.splice(file.descriptor(), from, &pipe.write, count, false).await;
-                match result? {
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    count => filled += u64::from(count),
-                }
-            }
-            let count = (filled - drained) as u32;
-            let last = !more && filled == len;
-            let (result, _) = self.0.ring.splice(&pipe.read, -1, &self.0.fd, count, !last).await;
-            match result? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                count => drained += u64::from(count),
-            }
-        }
-        // Only an empty pipe is given back; one that an error left full is closed.
-        give_pipe(pipe);
-        Ok(())
-    }
-
     pub fn shutdown_receive(&self) {
         // ENOTCONN: the peer was faster.
         let _ = net::shutdown(&self.0.fd, net::Shutdown::Read);
@@ -239,40 +204,4 @@ fn cut(slices: &mut Vec<crate::base::buf::Slice>, mut sent: usize) {
     if let Some(first) = slices.first_mut() {
         first.advance(sent);
     }
-}
-
-struct Pipe {
-    read: Rc<OwnedFd>,
-    write: Rc<OwnedFd>,
-}
-
-/// Empty splice pipes of this core.
-#[derive(Default)]
-pub struct Pipes(RefCell<Vec<Pipe>>);
-
-fn with_pipes<T>(f: impl FnOnce(&Pipes) -> T) -> T {
-    use super::super::current::{Current, with};
-    with(|current| match current {
-        Current::Real(core) => f(&core.pipes),
-        Current::Sim(_) => unreachable!("a real pipe in the simulator"),
-    })
-}
-
-fn take_pipe() -> io::Result<Pipe> {
-    if let Some(pipe) = with_pipes(|pipes| pipes.0.borrow_mut().pop()) {
-        return Ok(pipe);
-    }
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    // Beyond the user's pipe allowance the kernel refuses: a small pipe works too, slower.
-    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
-    Ok(Pipe { read: Rc::new(read), write: Rc::new(write) })
-}
-
-fn give_pipe(pipe: Pipe) {
-    with_pipes(|pipes| {
-        let mut pipes = pipes.0.borrow_mut();
-        if pipes.len() < PIPES_MAX {
-            pipes.push(pipe);
-        }
-    });
 }
