@@ -39,7 +39,7 @@ fn a_full_disk_is_waited_for() {
             };
             let log = world.create("t-0", settings).await;
             rt::spawn(keep_flushing(log.clone())).detach();
-            world.disk().set_capacity(700_000 + seed * 1000);
+            world.disk().set_capacity(700_000 + seed % 100 * 1000);
             let mut kept = Vec::new();
             let refused = loop {
                 match append(&log, &mut kept) {
