@@ -11,7 +11,7 @@ mod theirs;
 
 use std::net::SocketAddr;
 
-use content::{Last, go_on_in_sequence, write, write_more};
+use content::{Last, find, go_on_in_sequence, write, write_more};
 use reading::{assert_same, read_all};
 
 use crate::client::Client;
@@ -55,7 +55,7 @@ impl Written {
         let mut client = Client::connect(address).expect("a connection");
         let before = std::mem::take(&mut self.topics);
         for there in before {
-            let here = Topic::describe(&mut client, &there.name);
+            let here = find(&mut client, &there.name);
             assert_eq!((here.id, here.partitions.len()), (there.id, there.partitions.len()));
             for (here, there) in here.partitions.iter().zip(&there.partitions) {
                 assert!(here.epoch >= there.epoch, "epoch {} after {}", here.epoch, there.epoch);
