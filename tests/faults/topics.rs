@@ -110,6 +110,10 @@ impl Topic {
             return Ok(None);
         }
         assert_eq!(topic.error_code, ErrorCode::NONE);
+        // As long as nobody leads a partition there is nothing to do with the topic.
+        if topic.partitions.iter().any(|partition| !addresses.contains_key(&partition.leader_id)) {
+            return Ok(None);
+        }
         let mut partitions = topic.partitions.clone();
         partitions.sort_by_key(|partition| partition.partition_index);
         let partitions = partitions.iter().map(|partition| Place {

@@ -12,7 +12,7 @@ use ringmain::wire::messages::delete_records::{
 };
 use ringmain::wire::record::{BatchBuilder, BatchFields, Header};
 
-use super::reading::read;
+use super::reading::{offset_at, read};
 use crate::client::Client;
 use crate::topics::{LATEST, Sequence, Topic, batch, new_producer_id, now_ms};
 
@@ -65,31 +65,34 @@ pub fn write(client: &mut Client) -> (Vec<Topic>, Vec<Last>) {
     (vec![codecs, stamped, empty, deleted, idempotent], lasts)
 }
 
-/// Kafka answers before everybody knows of a new topic.
 pub fn create(client: &mut Client, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Topic {
     Topic::make(client, name, partitions, configs);
+    find(client, name)
+}
+
+/// A topic, when the broker leads all of it: Kafka answers before it knows what it has, and tells of
+/// a topic before it leads it.
+pub fn find(client: &mut Client, name: &str) -> Topic {
     let began = Instant::now();
     loop {
-        if let Some(topic) = Topic::find(client, name).expect("metadata") {
-            return topic;
+        let found = Topic::find(client, name).expect("metadata");
+        let mut is_led = |topic: Topic| {
+            let mut partitions = 0..topic.partitions.len() as i32;
+            partitions.all(|partition| offset_at(client, &topic, partition, LATEST).is_ok())
+        };
+        if found.is_some_and(&mut is_led) {
+            // Once more, for the leader epochs.
+            return Topic::describe(client, name);
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "no topic {name}");
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody leads {name}");
         thread::sleep(Duration::from_millis(50));
     }
 }
 
 fn put(client: &mut Client, topic: &Topic, partition: i32, batch: &[u8]) -> i64 {
-    let began = Instant::now();
-    loop {
-        let (error, offset) = topic.produce(client, partition, batch).expect("an answer");
-        // Kafka tells of a new topic before it can be written to.
-        if error == ErrorCode::NOT_LEADER_OR_FOLLOWER && began.elapsed() < Duration::from_secs(10) {
-            thread::sleep(Duration::from_millis(50));
-            continue;
-        }
-        assert_eq!(error, ErrorCode::NONE, "{}-{partition}", topic.name);
-        return offset;
-    }
+    let (error, offset) = topic.produce(client, partition, batch).expect("an answer");
+    assert_eq!(error, ErrorCode::NONE, "{}-{partition}", topic.name);
+    offset
 }
 
 /// A batch with keys and without, headers, nulls and some bulk.

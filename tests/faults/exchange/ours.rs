@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::Written;
 use super::content::DELETED;
 use super::kafka::{Kafka, script};
+use super::{Written, verify};
 use crate::broker::Setup;
 
 /// A directory that two lives of a broker wrote, the second of them with other cores and therefore
@@ -36,6 +36,7 @@ fn kafka_takes_over_what_ringmain_closed_and_gives_it_back() {
     let kafka = Kafka::start(dir);
     written.check(kafka.address());
     kafka.stop();
+    verify(&setup.data());
 
     let broker = setup.start();
     written.check(broker.address());

@@ -35,21 +35,29 @@ pub fn read(client: &mut Client, topic: &Topic, partition: i32) -> Vec<String> {
         return lines;
     }
     for timestamp in [-3, 0, now_ms() - 1_000_000, now_ms() + 1_000_000] {
-        let found = offset_at(client, topic, partition, timestamp);
+        let found = offset_at(client, topic, partition, timestamp).expect("an offset or none");
         lines.push(format!("at {}: {found:?}", timestamp.signum()));
     }
     lines
 }
 
-fn offset_at(client: &mut Client, topic: &Topic, partition: i32, timestamp: i64) -> (i64, i64) {
+/// Timestamp and offset of what is found by a timestamp.
+pub fn offset_at(
+    client: &mut Client,
+    topic: &Topic,
+    partition: i32,
+    timestamp: i64,
+) -> Result<(i64, i64), ErrorCode> {
     let wanted =
         ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
     let asked = ListOffsetsTopic { name: &topic.name, partitions: vec![wanted] };
     let request = ListOffsetsRequest { replica_id: -1, topics: vec![asked], ..Default::default() };
     let answer = client.call::<ListOffsets>(7, &request).expect("an answer");
     let part = answer.body().topics[0].partitions[0].clone();
-    assert_eq!(part.error_code, ErrorCode::NONE);
-    (part.timestamp, part.offset)
+    match part.error_code {
+        ErrorCode::NONE => Ok((part.timestamp, part.offset)),
+        error => Err(error),
+    }
 }
 
 fn read_some(

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::Written;
 use super::content::{create, write_compacted};
 use super::kafka::Kafka;
+use super::{Written, verify};
 use crate::broker::Setup;
 use crate::client::Client;
 
@@ -31,6 +31,7 @@ fn ringmain_takes_over_what_kafka_closed_and_gives_it_back() {
     let setup = Setup::new("theirs-closed");
     let (kafka, mut written) = written(&setup);
     kafka.stop();
+    verify(&setup.data());
     // A broker that has forgotten everything takes it over anew, at higher leader epochs.
     for cores in [2, 1, 2, 1] {
         let broker = setup.clone().cores(cores).start();
