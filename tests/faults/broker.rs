@@ -14,9 +14,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longest wait for a start or a stop in order. Long, because pinned threads on a CPU that others keep
-/// busy get their turn after many seconds.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for a start or a stop in order.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Below the range from which connections take their ports, so that nothing takes ours while a
 /// killed broker is away.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
