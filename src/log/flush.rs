@@ -227,6 +227,7 @@ impl Log {
             let base = segment.address.get();
             let end = base + segment.len.get();
             let closed = !Rc::ptr_eq(&segment, &self.active());
+            pipeline.issued = pipeline.issued.max(base);
             if pipeline.issued >= end {
                 if !closed {
                     break;
@@ -272,6 +273,10 @@ impl Log {
             let base = segment.address.get();
             let end = base + segment.len.get();
             let synced = base + segment.synced.get();
+            if pipeline.synced < base {
+                // What lay before was synced as a whole, and then removed or cleaned.
+                self.synced_offset.set(self.synced_offset.get().max(segment.base_offset));
+            }
             pipeline.synced = pipeline.synced.max(synced.min(written));
             let closed = !Rc::ptr_eq(&segment, &self.active());
             if pipeline.synced >= end && closed {

@@ -11,6 +11,7 @@
 mod append;
 mod budget;
 pub mod checkpoint;
+mod clean;
 mod close;
 mod delete;
 mod epochs;
@@ -26,6 +27,7 @@ pub mod partition_metadata;
 pub mod producers;
 mod read;
 mod recovery;
+mod reshape;
 mod retention;
 mod roll;
 mod scan;
@@ -43,6 +45,7 @@ use crate::model::{Offset, TopicId};
 
 pub use append::{Appended, Records};
 pub use budget::{Budget, Limits};
+pub use clean::{Filth, Means};
 pub use delete::remove_partition;
 pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
@@ -52,10 +55,12 @@ pub use offline::{Fault, Form, dump, verify};
 pub use producers::{Origin, Producers};
 pub use read::ReadPlan;
 pub use recovery::Recovered;
-pub use settings::{LogSettings, TimestampType};
+pub use settings::{Compaction, LogSettings, TimestampType};
 
 use checkpoint::Entry;
+use clean::Cleaning;
 use flush::Pipeline;
+use reshape::Reshaping;
 use segment::Segment;
 use tail::Tail;
 
@@ -92,6 +97,8 @@ pub struct Log {
     failure: Rc<RefCell<Option<Error>>>,
     /// This segment's part of `segment.jitter.ms`.
     jitter_ms: Cell<i64>,
+    reshaping: Reshaping,
+    cleaning: Cleaning,
     recovered: Recovered,
     /// What the last checkpoint said.
     kept: RefCell<Entry>,
@@ -169,11 +176,13 @@ impl Log {
         self.segments.borrow().last().expect("a log has an active segment").clone()
     }
 
-    /// The segment whose file the tail's `address` lies in.
+    /// The segment whose file the tail's `address` lies in; the first one of the tail where that
+    /// was removed or cleaned.
     fn segment_at(&self, address: u64) -> Rc<Segment> {
         let segments = self.segments.borrow();
         let found = segments.iter().rfind(|segment| segment.address.get() <= address);
-        found.expect("an address of the tail").clone()
+        let of_tail = |segment: &&Rc<Segment>| segment.address.get() != u64::MAX;
+        found.or_else(|| segments.iter().find(of_tail)).expect("the active one").clone()
     }
 
     fn segment_after(&self, segment: &Rc<Segment>) -> Rc<Segment> {

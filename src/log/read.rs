@@ -69,8 +69,11 @@ impl Log {
         }
         self.read_file(&mut plan, &mut measure).await?;
         if plan.bytes < max_bytes && plan.next_offset < limit {
-            measure.at_least_one = false;
+            measure.at_least_one &= plan.bytes == 0;
             self.read_tail(&mut plan, &mut measure);
+        }
+        if plan.bytes == 0 {
+            plan.next_offset = offset;
         }
         Ok(plan)
     }
@@ -124,14 +127,25 @@ impl Log {
     }
 
     async fn read_file(&self, plan: &mut ReadPlan, measure: &mut Measure) -> Result<(), Error> {
-        let offset = plan.next_offset;
-        let mut segment = self.segment_for(offset);
-        // Compaction leaves gaps at the end of segments.
-        while offset >= segment.end_offset.get() && !Rc::ptr_eq(&segment, &self.active()) {
-            segment = self.segment_after(&segment);
-        }
-        self.budget.warm_up(&segment);
-        let Some(found) = segment.locate(offset).await? else { return Ok(()) };
+        let mut segment = self.segment_for(plan.next_offset);
+        let found = loop {
+            self.budget.warm_up(&segment);
+            let is_whole = segment.finished.get();
+            if let Some(found) = segment.locate(plan.next_offset).await? {
+                break found;
+            }
+            if !is_whole {
+                // What the device does not have yet is in memory.
+                return Ok(());
+            }
+            // Compaction leaves gaps, also at the end of segments; and it may have put others into
+            // their place while we looked.
+            plan.next_offset = plan.next_offset.max(segment.end_offset.get());
+            let next = self.segment_for(plan.next_offset);
+            let is_same = Rc::ptr_eq(&next, &segment);
+            segment = if is_same { self.segment_after(&segment) } else { next };
+            plan.next_offset = plan.next_offset.max(segment.base_offset);
+        };
         if !measure.takes(&found.header, false) {
             return Ok(());
         }

@@ -13,7 +13,19 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a log is compacted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compaction {
+    /// Kafka: `min.cleanable.dirty.ratio`.
+    pub min_cleanable_dirty_ratio: f64,
+    /// Kafka: `min.compaction.lag.ms` and `max.compaction.lag.ms`.
+    pub min_lag_ms: i64,
+    pub max_lag_ms: i64,
+    /// Kafka: `delete.retention.ms`.
+    pub delete_retention_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogSettings {
     /// Kafka: `segment.bytes`.
     pub segment_bytes: u64,
@@ -42,6 +54,8 @@ pub struct LogSettings {
     /// Kafka: `retention.ms` and `retention.bytes`; negative for no limit.
     pub retention_ms: i64,
     pub retention_bytes: i64,
+    /// Set where `cleanup.policy` names compact.
+    pub compaction: Option<Compaction>,
 }
 
 impl Default for LogSettings {
@@ -63,6 +77,7 @@ impl Default for LogSettings {
             file_delete_delay_ms: 60_000,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
+            compaction: None,
         }
     }
 }

@@ -182,8 +182,14 @@ fs_calls! {
 
 /// Replaces a small file: written beside it, synced, renamed over it, directory synced.
 pub async fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_beside(path, "tmp", bytes).await
+}
+
+/// The same by way of a name with another suffix, for a file that two tasks may write at once.
+pub async fn write_whole_beside(path: &Path, suffix: &str, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().map(|name| name.to_owned()).unwrap_or_default();
-    name.push(".tmp");
+    name.push(".");
+    name.push(suffix);
     let tmp = path.with_file_name(name);
     let options = OpenOptions { write: true, create: true, truncate: true, ..Default::default() };
     let file = File::open(&tmp, options).await?;

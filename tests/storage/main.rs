@@ -1,9 +1,11 @@
 //! The log engine on real disks and in the simulator.
 
 mod appends;
+mod cleaning;
 mod crashes;
 mod damage;
 mod kafka;
+mod keyed;
 mod lookups;
 mod outages;
 #[cfg(feature = "planted-bugs")]

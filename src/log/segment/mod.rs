@@ -8,6 +8,7 @@ mod column;
 mod files;
 mod finish;
 mod locate;
+mod replace;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,8 @@ pub(super) struct Segment {
     pub(super) indexes: RefCell<Indexes>,
     /// Its files are exact: indexes written, log cut to its length, all synced.
     pub(super) finished: Cell<bool>,
+    /// Its files are about to be replaced, or were: readers use what is open and in memory.
+    is_pinned: Cell<bool>,
     /// In the core's list of segments that are open for readers.
     pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
@@ -116,6 +119,7 @@ impl Segment {
                 last_time: -1,
             }),
             finished: Cell::new(false),
+            is_pinned: Cell::new(false),
             is_warm: Cell::new(false),
             writing: RefCell::new(None),
             reading: RefCell::new(None),
