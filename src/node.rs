@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::prng::Prng;
-use crate::cluster::{Command, Lanes, Node, controller};
+use crate::cluster::{ClusterImage, Command, Lanes, Node, controller};
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
 use crate::handlers::Desk;
@@ -25,7 +25,7 @@ use crate::shard::message::{CoreCounters, Message, Reply, Request};
 use crate::shard::meta_properties::{self, MetaProperties};
 use crate::shard::metadata::Metadata;
 use crate::shard::proposal::Proposal;
-use crate::shard::{METADATA_CORE, Order, Shard, foreign};
+use crate::shard::{METADATA_CORE, Order, Shard, foreign, offset_files};
 
 /// What every core of a host is told before it starts.
 #[derive(Clone)]
@@ -80,11 +80,10 @@ pub async fn run_core(
     let port = seat.join().await;
     let logs = log::Budget::new(plan.limits());
     let receivers = port.take_receivers();
-    let own_dir = plan.data_dir.join(".ringmain");
-    let checkpoints = match Checkpoints::load(&own_dir).await {
+    let checkpoints = match Checkpoints::load(&plan.data_dir).await {
         Ok(checkpoints) => checkpoints,
         Err(error) => {
-            notice!("no checkpoints, every log is scanned: {}: {error}", own_dir.display());
+            notice!("no checkpoints, every log is scanned: {}: {error}", plan.data_dir.display());
             Checkpoints::default()
         }
     };
@@ -123,6 +122,7 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
             }
         }
     }
+    let was_open = front.is_some();
     // In two rounds: while one core has clients, they may need any other.
     let hushed: Vec<_> = others(shard).map(|core| shard.call(core, Request::Hush)).collect();
     hush(front).await;
@@ -134,6 +134,21 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
     for stopped in stopped {
         stopped.await;
     }
+    if was_open && let Err(error) = hand_over(plan).await {
+        notice!("nothing was written for a Kafka to find: {}: {error}", plan.data_dir.display());
+    }
+}
+
+/// Says in Kafka's files what the closed logs are.
+async fn hand_over(plan: &Plan) -> std::io::Result<()> {
+    let closed = Checkpoints::load(&plan.data_dir).await?.into_entries();
+    offset_files::write(&plan.data_dir, &closed).await
+}
+
+/// Takes from Kafka's files what will not stay true.
+async fn take_over(plan: &Plan) -> std::io::Result<()> {
+    let opened = Checkpoints::load(&plan.data_dir).await?.into_entries();
+    offset_files::forget(&plan.data_dir, &opened).await
 }
 
 async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>), String> {
@@ -173,6 +188,19 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
             }
         }
     }
+    if !image.is_formatted() {
+        // A first start takes what it finds; one that a crash cuts short is a first start again.
+        let (format, mut rest): (Vec<_>, Vec<_>) =
+            started.into_iter().partition(|c| matches!(c, Command::FormatCluster { .. }));
+        let mut registered = ClusterImage::clone(&image);
+        for command in &rest {
+            registered.apply(command);
+        }
+        let found = foreign::topics(&registered, node, &plan.data_dir).await;
+        rest.extend(found.map_err(unreadable)?);
+        rest.extend(format);
+        started = rest;
+    }
     if started.is_empty() {
         metadata.tell(shard, image.clone()).await;
     } else {
@@ -184,13 +212,6 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
         let created = meta_properties::create(&plan.data_dir, of, &mut random).await;
         created.map_err(|error| format!("{}: {error}", plan.data_dir.display()))?;
     }
-    if !image.is_formatted() {
-        let found = foreign::topics(&metadata.image(), node, &plan.data_dir).await;
-        let found = found.map_err(unreadable)?;
-        if !found.is_empty() {
-            decide(shard, &metadata, found).await?;
-        }
-    }
     // From now on a crash is a crash: no file may say that its core closed in order.
     let noted: Vec<_> = others(shard).map(|core| shard.call(core, Request::Note)).collect();
     shard.write_checkpoint().await;
@@ -200,6 +221,7 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
     if let Err(error) = checkpoints::remove_beyond(&shard.own_dir(), plan.cores).await {
         notice!("old checkpoints were not removed: {error}");
     }
+    take_over(plan).await.map_err(unreadable)?;
     let opening: Vec<_> = others(shard).map(|core| shard.call(core, Request::Open)).collect();
     let front = open(shard, plan)?;
     let mut addresses = vec![front.address];

@@ -1,12 +1,13 @@
 //! Measures a running broker from outside, and what the same machine does without one: the load
-//! client (`produce`, `fetch`, `drain`, `topic`) and the yardsticks (`ceiling`, `send`, `splice`,
-//! `device`). `scripts/measure` runs them against each other; each also runs by itself:
+//! client (`produce`, `fetch`, `drain`, `topic`) and the yardsticks (`ceiling`, `check`, `send`,
+//! `splice`, `device`). `scripts/measure` runs them against each other; each also runs by itself:
 //!
 //! ```text
 //! cargo bench --bench measure -- ceiling --help
 //! ```
 
 mod ceiling;
+mod check;
 mod cpu;
 mod device;
 mod drain;
@@ -46,6 +47,8 @@ enum Command {
     Drain(drain::Drain),
     /// Yardstick of produce: receive, checksum, one copy, direct writes; no broker
     Ceiling(ceiling::Ceiling),
+    /// What looking at a produced batch costs: the checksum, and the walk over its records
+    Check(check::Check),
     /// Yardstick of fetch from memory: a loop around send
     Send(stream::Send),
     /// Yardstick of fetch from files: a loop around splice
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Fetch(command)) => fetch::run(&command),
         Some(Command::Drain(command)) => drain::run(&command),
         Some(Command::Ceiling(command)) => ceiling::run(&command),
+        Some(Command::Check(command)) => check::run(&command),
         Some(Command::Send(command)) => stream::send(&command),
         Some(Command::Splice(command)) => stream::splice(&command),
         Some(Command::Device(command)) => device::run(&command),

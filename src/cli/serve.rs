@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use clap::Args;
+use rustix::fs::{FlockOperation, fcntl_lock};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -215,15 +216,18 @@ fn free_ports(listen: IpAddr, count: u16) -> Result<u16, String> {
 fn claim(dir: &Path) -> Result<File, String> {
     let name = dir.display();
     let own = dir.join(".ringmain");
-    fs::create_dir_all(&own).map_err(|error| {
+    fs::create_dir_all(dir).map_err(|error| {
         format!("{name} cannot be used for data: {error} (choose another with --data)")
     })?;
-    // Kafka locks the same file.
+    // Kafka locks the same file, in the same way; and nothing is touched before.
     let lock = File::create(dir.join(".lock")).map_err(|error| {
         format!("{name} cannot be written: {error} (choose another with --data)")
     })?;
-    lock.try_lock().map_err(|_| {
+    fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
         format!("{name} is in use by another broker: stop it, or choose another with --data")
+    })?;
+    fs::create_dir_all(&own).map_err(|error| {
+        format!("{name} cannot be used for data: {error} (choose another with --data)")
     })?;
     let format = own.join("format");
     match fs::read_to_string(&format) {

@@ -52,13 +52,13 @@ pub enum Command {
         #[rkyv(with = AsVec)]
         configs: Overrides,
     },
-    /// Producer ids from `first` on that only this host hands out.
+    /// Producer ids from `first` on that only this host hands out; none below are given any more.
     AllocateProducerIds {
         node: NodeId,
         first: i64,
         count: i32,
     },
-    /// Gives a partition's replica on this host to another core.
+    /// Gives a partition's replica on this host to another core, or only raises its epoch.
     PlacePartition {
         id: TopicId,
         partition: PartitionId,

@@ -296,7 +296,7 @@ impl ClusterImage {
             }
             &Command::AllocateProducerIds { node, first, count } => {
                 let next = first.checked_add(i64::from(count))?;
-                if first != self.next_producer_id || count <= 0 {
+                if first < self.next_producer_id || count <= 0 {
                     return None;
                 }
                 self.next_producer_id = next;
@@ -305,7 +305,8 @@ impl ClusterImage {
             &Command::PlacePartition { id, partition, node, core, leader_epoch } => {
                 let present = self.topics.by_id(id)?.partition(partition)?;
                 let from = present.core_on(node)?;
-                if from == core || leader_epoch < present.leader_epoch {
+                let changes = from != core || leader_epoch != present.leader_epoch;
+                if !changes || leader_epoch < present.leader_epoch {
                     return None;
                 }
                 self.topics.change(id, |topic| {

@@ -112,7 +112,7 @@ pub fn encode(first: u64, commands: &[Command]) -> Vec<u8> {
 /// before it.
 fn good_after(bytes: &[u8], at: usize) -> Option<usize> {
     let magic = &frame::COMMAND.0;
-    let candidates = (at + 1..bytes.len()).filter(|&at| bytes[at..].starts_with(magic));
+    let candidates = (at + 1..end_of_content(bytes)).filter(|&at| bytes[at..].starts_with(magic));
     candidates.into_iter().find(|&at| {
         let opened = frame::open(frame::COMMAND, &bytes[at..], COMMAND_BYTES_MAX);
         match opened {
@@ -120,6 +120,17 @@ fn good_after(bytes: &[u8], at: usize) -> Option<usize> {
             Err(fault) => matches!(fault, FrameFault::Version(_)),
         }
     })
+}
+
+/// Where the zeros of the room that is reserved begin, or a little later. They are most of a
+/// journal, so whole pieces of them are passed over.
+fn end_of_content(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut end = bytes.len();
+    while bytes[..end].ends_with(&ZEROS) {
+        end -= ZEROS.len();
+    }
+    end
 }
 
 /// What a replay did.

@@ -11,6 +11,8 @@ pub const FETCH_BYTES_MAX: usize = 1 << 30;
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 /// What one batch may grow to when decompressed.
 pub const BATCH_DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+/// Records that the refusal of a batch names; a client takes the others for bystanders.
+pub const RECORD_ERRORS_PER_BATCH_MAX: usize = 1000;
 
 /// Lanes of a host.
 pub const LANES_MAX: u16 = 64;

@@ -5,6 +5,7 @@ use super::spare::spare_vec;
 use super::{Cx, SERVED};
 use crate::model::error_code::ErrorCode;
 use crate::wire::frame;
+use crate::wire::messages::Refuse;
 use crate::wire::messages::api_versions::{
     ApiVersion, ApiVersions, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey,
     SupportedFeatureKey,
@@ -20,12 +21,13 @@ pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
     if cx.version() >= 3
         && !is_software(request.client_software_name, request.client_software_version)
     {
-        let refused =
-            ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
-        return cx.reply::<ApiVersions>(&refused);
+        return refuse(cx);
     }
     let image = cx.shard().image();
-    // Both are given or neither is.
+    if request.cluster_id.is_some() != (request.node_id >= 0) {
+        // Both are given or neither is.
+        return refuse(cx);
+    }
     let elsewhere = request.cluster_id.is_some_and(|expected| {
         expected != image.cluster_id().to_string() || request.node_id != cx.broker_id().0
     });
@@ -48,13 +50,16 @@ pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
     cx.reply::<ApiVersions>(&response)
 }
 
-/// A version that we do not know is answered in the oldest form (KIP-511).
+fn refuse(cx: &Cx<'_>) -> Reply {
+    let error_code = ErrorCode::INVALID_REQUEST;
+    cx.reply::<ApiVersions>(&ApiVersionsResponse { error_code, ..Default::default() })
+}
+
+/// A version that we do not know is answered in the oldest form, with the versions of this very
+/// API (KIP-511).
 pub fn unsupported(cx: &Cx<'_>) -> Reply {
-    let response = ApiVersionsResponse {
-        error_code: ErrorCode::UNSUPPORTED_VERSION,
-        api_keys: api_keys(),
-        ..Default::default()
-    };
+    let request = ApiVersionsRequest::default();
+    let response = ApiVersions::refusal(&request, 0, ErrorCode::UNSUPPORTED_VERSION);
     let mut bytes = spare_vec();
     let mut writer = Writer::new(&mut bytes);
     frame::write_response::<ApiVersions>(&mut writer, 0, cx.kind.correlation_id, &response);

@@ -8,7 +8,8 @@ use crate::shard::append_group::AppendGroup;
 use crate::shard::placement::TopicPlace;
 use crate::wire::frame::{self, RequestKind};
 use crate::wire::messages::produce::{
-    PartitionProduceResponse, Produce, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceResponse, Produce, ProduceResponse,
+    TopicProduceResponse,
 };
 use crate::wire::primitives::Writer;
 
@@ -51,7 +52,7 @@ impl Appending {
         let results = self.group.results();
         let mut responses: Vec<TopicProduceResponse<'_>> = Vec::with_capacity(1);
         for ((topic, partition), result) in self.parts.iter().zip(results.iter()) {
-            let part = PartitionProduceResponse {
+            let mut part = PartitionProduceResponse {
                 index: partition.0,
                 error_code: result.error,
                 base_offset: result.base_offset,
@@ -59,6 +60,14 @@ impl Appending {
                 log_start_offset: result.log_start_offset,
                 ..Default::default()
             };
+            if let Some(reason) = &result.reason {
+                part.error_message = Some(&reason.message);
+                let blame = |&batch_index: &i32| BatchIndexAndErrorMessage {
+                    batch_index,
+                    batch_index_error_message: Some(&reason.message),
+                };
+                part.record_errors = reason.records.iter().map(blame).collect();
+            }
             let same =
                 |t: &TopicProduceResponse<'_>| t.name == topic.name() && t.topic_id == topic.id();
             match responses.last_mut().filter(|t| same(t)) {

@@ -1,5 +1,7 @@
 //! CreatePartitions: more partitions for a topic, never fewer (KIP-195).
 
+use std::collections::BTreeSet;
+
 use super::Cx;
 use super::reply::Reply;
 use crate::cluster::controller::MorePartitions;
@@ -24,7 +26,11 @@ pub async fn handle(cx: &Cx<'_>, request: CreatePartitionsRequest<'_>) -> Reply 
         validate_only: request.validate_only,
     };
     let decision = cx.decide(proposal, request.topics.len()).await;
-    let results = request.topics.iter().zip(&decision).map(|(topic, decided)| {
+    // A topic that is named more than once is refused, and told so once.
+    let mut seen = BTreeSet::new();
+    let answers = request.topics.iter().zip(&decision);
+    let answers = answers.filter(|(topic, _)| seen.insert(topic.name));
+    let results = answers.map(|(topic, decided)| {
         let mut result = CreatePartitionsTopicResult { name: topic.name, ..Default::default() };
         if let Err(refusal) = decided {
             result.error_code = refusal.code;

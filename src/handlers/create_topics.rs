@@ -1,6 +1,8 @@
 //! CreateTopics: asks the metadata core; answers when this host serves the topics. Also what a
 //! Metadata request creates by itself.
 
+use std::collections::BTreeSet;
+
 use super::Cx;
 use super::reply::Reply;
 use crate::cluster::controller::{Assignment, NewTopic, Refusal};
@@ -18,9 +20,16 @@ pub async fn handle(cx: &Cx<'_>, request: CreateTopicsRequest<'_>) -> Reply {
     let proposal = Proposal::CreateTopics { topics, validate_only: request.validate_only };
     let decision = cx.decide(proposal, request.topics.len()).await;
     let described: Vec<_> = decision.iter().map(|decided| describe(cx, decided)).collect();
+    // A topic that is named more than once is refused, and told so once.
+    let mut seen = BTreeSet::new();
     let answers = request.topics.iter().zip(&decision).zip(&described);
+    let answers = answers.filter(|((topic, _), _)| seen.insert(topic.name));
     let topics = answers.map(|((topic, decided), configs)| {
-        let mut result = CreatableTopicResult { name: topic.name, ..Default::default() };
+        let mut result = CreatableTopicResult {
+            name: topic.name,
+            configs: Some(Vec::new()),
+            ..Default::default()
+        };
         match decided {
             Ok(Decided::Topic { id, partitions, replication_factor, .. }) => {
                 // A topic that was only checked has no id.

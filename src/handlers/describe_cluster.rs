@@ -15,8 +15,7 @@ const CONTROLLERS: i8 = 2;
 pub async fn handle(cx: &Cx<'_>, request: DescribeClusterRequest) -> Reply {
     let image = cx.shard().image();
     let cluster_id = image.cluster_id().to_string();
-    let mut response =
-        DescribeClusterResponse { endpoint_type: request.endpoint_type, ..Default::default() };
+    let mut response = DescribeClusterResponse::default();
     match request.endpoint_type {
         BROKERS => {}
         CONTROLLERS => {

@@ -91,7 +91,8 @@ fn describe(cx: &Cx<'_>, request: &DescribeConfigsResource<'_>) -> Result<Vec<De
             }
         },
     };
-    if let Some(keys) = &request.configuration_keys {
+    // No keys are all keys, however they are not given.
+    if let Some(keys) = request.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
         described.retain(|one| keys.contains(&one.name));
     }
     Ok(described)

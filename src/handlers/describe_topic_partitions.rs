@@ -6,6 +6,7 @@ use super::reply::Reply;
 use crate::cluster::image::ClusterImage;
 use crate::model::error_code::ErrorCode;
 use crate::model::topic_name;
+use crate::wire::messages::Refuse;
 use crate::wire::messages::describe_topic_partitions::{
     Cursor, DescribeTopicPartitions, DescribeTopicPartitionsRequest,
     DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
@@ -23,6 +24,12 @@ pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) ->
     names.dedup();
     let start = request.cursor.as_ref();
     if let Some(cursor) = start {
+        let listed = request.topics.is_empty() || names.binary_search(&cursor.topic_name).is_ok();
+        if !listed || cursor.partition_index < 0 {
+            let error = ErrorCode::INVALID_REQUEST;
+            let refused = DescribeTopicPartitions::refusal(&request, cx.version(), error);
+            return cx.reply::<DescribeTopicPartitions>(&refused);
+        }
         names.retain(|name| *name >= cursor.topic_name);
     }
     let most = cx.shard().config().max_request_partition_size_limit;
@@ -35,7 +42,7 @@ pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) ->
             break;
         }
         let first = match start {
-            Some(cursor) if cursor.topic_name == name => cursor.partition_index.max(0) as usize,
+            Some(cursor) if cursor.topic_name == name => cursor.partition_index as usize,
             _ => 0,
         };
         let (topic, next) = describe(&image, name, first, left);
@@ -64,6 +71,7 @@ fn describe<'a>(
         let missing = DescribeTopicPartitionsResponseTopic {
             error_code,
             name: Some(name),
+            topic_authorized_operations: TOPIC_OPERATIONS,
             ..Default::default()
         };
         return (missing, None);

@@ -12,6 +12,7 @@ use super::cx::{Client, Cx, Desk};
 use super::fetch_session::{LastTold, Mode, Wanted};
 use super::malformed;
 use super::reply::{Reply, Ticket};
+use super::topics::committed_only;
 use crate::base::buf::{Buf, Slice};
 use crate::base::signal::Signal;
 use crate::model::error_code::ErrorCode;
@@ -21,6 +22,7 @@ use crate::shard::Counters;
 use crate::shard::query::{Answer, Ask, Query, Read, ReadAnswer, Told};
 use crate::wire::frame::{self, RequestKind};
 use crate::wire::message::Message;
+use crate::wire::messages::Refuse;
 use crate::wire::messages::fetch::{
     AbortedTransaction, EpochEndOffset, Fetch, FetchRequest, FetchResponse, FetchableTopicResponse,
     PartitionData,
@@ -30,6 +32,8 @@ use crate::wire::value::Records;
 
 /// Topics are named by id from this version on.
 const BY_ID: i16 = 13;
+/// A client that does not say which leader it expects; Kafka takes every negative number for that.
+const ANY_EPOCH: i32 = -1;
 /// Longest wait that is honoured; a longer one is cut to it.
 const WAIT_MAX: Duration = Duration::from_secs(600);
 
@@ -59,13 +63,16 @@ pub async fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), Stri
     let is_follower = request.replica_id >= 0 || request.replica_state.replica_id >= 0;
     if is_follower {
         // CVE-2018-1288: nobody becomes a replica by saying so. There are no followers yet.
-        ticket.answer(refusal(
-            cx.kind,
-            request.session_id,
-            ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
-        ));
+        let error = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
+        ticket.answer(cx.reply::<Fetch>(&Fetch::refusal(&request, version, error)));
         return Ok(());
     }
+    // A reader that asks for more than we know must not get less without a word.
+    let Some(committed_only) = committed_only(request.isolation_level) else {
+        let error = ErrorCode::INVALID_REQUEST;
+        ticket.answer(cx.reply::<Fetch>(&Fetch::refusal(&request, version, error)));
+        return Ok(());
+    };
     let by_id = version >= BY_ID;
     let (wanted, forgotten) = wanted(cx, &request, by_id);
     let (id, epoch) = (request.session_id, request.session_epoch);
@@ -74,7 +81,8 @@ pub async fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), Stri
     let (mode, wanted) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            ticket.answer(refusal(cx.kind, 0, error));
+            let refused = FetchResponse { error_code: error, ..Default::default() };
+            ticket.answer(cx.reply::<Fetch>(&refused));
             return Ok(());
         }
     };
@@ -86,7 +94,7 @@ pub async fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), Stri
         wanted,
         bytes_min: request.min_bytes.max(0) as usize,
         bytes_max: request.max_bytes.clamp(0, limit) as usize,
-        committed_only: request.isolation_level == 1,
+        committed_only,
     };
     let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64).min(WAIT_MAX);
     let parts = run.pass().await;
@@ -119,7 +127,7 @@ fn wanted(
             topic: id,
             name: name.clone(),
             partition: PartitionId(partition.partition),
-            leader_epoch: partition.current_leader_epoch,
+            leader_epoch: partition.current_leader_epoch.max(ANY_EPOCH),
             offset: partition.fetch_offset,
             last_fetched_epoch: partition.last_fetched_epoch,
             bytes_max: partition.partition_max_bytes,
@@ -131,14 +139,6 @@ fn wanted(
         forgotten.extend(topic.partitions.iter().map(|&p| (id, name.clone(), PartitionId(p))));
     }
     (wanted, forgotten)
-}
-
-fn refusal(kind: RequestKind, session_id: i32, error_code: ErrorCode) -> Reply {
-    let response = FetchResponse { error_code, session_id, ..Default::default() };
-    let mut bytes = Vec::new();
-    let mut writer = Writer::new(&mut bytes);
-    frame::write_response::<Fetch>(&mut writer, kind.version, kind.correlation_id, &response);
-    Reply::Frame(bytes)
 }
 
 impl Run {
@@ -188,7 +188,8 @@ impl Run {
             };
             let topic = shard.topic_by_id(wanted.topic);
             let Some(topic) = topic else {
-                let unknown = if self.kind.version >= BY_ID {
+                // One that had a name when its session began is known no longer, like a name.
+                let unknown = if self.kind.version >= BY_ID && wanted.name.is_empty() {
                     ErrorCode::UNKNOWN_TOPIC_ID
                 } else {
                     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
@@ -363,6 +364,10 @@ impl Part {
             records: Records::Bytes(&[]),
             ..Default::default()
         };
+        let unknown = [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID];
+        if unknown.contains(&self.error) {
+            data.aborted_transactions = Some(Vec::new());
+        }
         if let Some(read) = &self.read {
             data.high_watermark = read.high_watermark;
             data.last_stable_offset = read.last_stable_offset;

@@ -69,7 +69,16 @@ struct Known {
 }
 
 impl Session {
-    /// Takes in a partition, or what is new about it.
+    fn new(by_id: bool, now: Instant) -> Session {
+        let (turns, known) = (BTreeMap::new(), FastMap::default());
+        Session { epoch: 1, by_id, used: now, turns, next_turn: 0, known }
+    }
+
+    fn in_order(&self) -> Vec<Wanted> {
+        self.turns.values().cloned().collect()
+    }
+
+    /// Takes in a partition, or what is new about it: the last word counts.
     fn want(&mut self, wanted: Wanted) {
         let turn = self.next_turn;
         let new = || Known { turn, told: LastTold::NOTHING };
@@ -131,17 +140,11 @@ impl FetchSessions {
                 return Ok((Mode::Full, wanted));
             }
             let Some(id) = self.make_room(now) else { return Ok((Mode::Full, wanted)) };
-            let mut session = Session {
-                epoch: 1,
-                by_id,
-                used: now,
-                turns: BTreeMap::new(),
-                next_turn: 0,
-                known: FastMap::default(),
-            };
-            wanted.iter().for_each(|wanted| session.want(wanted.clone()));
+            let mut session = Session::new(by_id, now);
+            wanted.into_iter().for_each(|wanted| session.want(wanted));
+            let order = session.in_order();
             self.sessions.insert(id, session);
-            return Ok((Mode::Opening(id), wanted));
+            return Ok((Mode::Opening(id), order));
         }
         let session = self.sessions.get_mut(&id).ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
         if session.epoch != epoch {
@@ -159,7 +162,12 @@ impl FetchSessions {
             self.sessions.remove(&id);
             return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
         }
-        Ok((Mode::Incremental(id), session.turns.values().cloned().collect()))
+        if session.known.is_empty() {
+            // Nothing is left to be remembered; the client learns that it has no session.
+            self.sessions.remove(&id);
+            return Ok((Mode::Full, Vec::new()));
+        }
+        Ok((Mode::Incremental(id), session.in_order()))
     }
 
     /// A free id, after pushing out the session that was unused the longest if need be.
@@ -240,6 +248,24 @@ mod tests {
         let gone = [order[1].key()];
         let (_, order) = sessions.begin(id, 2, false, vec![], &gone, now).expect("forgets");
         assert_eq!(order.len(), 1);
+        let gone = [order[0].key()];
+        let (mode, order) = sessions.begin(id, 3, false, vec![], &gone, now).expect("forgets all");
+        assert_eq!((mode, order.len()), (Mode::Full, 0));
+        let next = sessions.begin(id, 4, false, vec![], &[], now).map(|(mode, _)| mode);
+        assert_eq!(next, Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
+    }
+
+    #[test]
+    fn of_a_partition_that_is_asked_for_twice_the_last_word_counts() {
+        let mut sessions = FetchSessions::new(0, 10);
+        let now = Instant::default();
+        let ask = vec![wanted("a", 0, 5), wanted("a", 1, 0), wanted("a", 0, 7)];
+        let (mode, order) = sessions.begin(0, 0, false, ask, &[], now).expect("a new session");
+        let Mode::Opening(id) = mode else { panic!("{mode:?}") };
+        assert_eq!(order.iter().map(|w| w.offset).collect::<Vec<_>>(), [7, 0]);
+        let more = vec![wanted("a", 1, 3), wanted("a", 1, 4)];
+        let (_, order) = sessions.begin(id, 1, false, more, &[], now).expect("the next");
+        assert_eq!(order.iter().map(|w| w.offset).collect::<Vec<_>>(), [7, 4]);
     }
 
     #[test]

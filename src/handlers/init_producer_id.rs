@@ -9,7 +9,12 @@ use crate::wire::messages::init_producer_id::{
 };
 
 pub async fn handle(cx: &Cx<'_>, request: InitProducerIdRequest<'_>) -> Reply {
+    let id_and_epoch = (request.producer_id >= 0, request.producer_epoch >= 0);
     let response = match request.transactional_id {
+        // An id and its epoch go together.
+        _ if matches!(id_and_epoch, (true, false) | (false, true)) => {
+            refused(ErrorCode::INVALID_REQUEST)
+        }
         // An empty transactional id is an error of its own in Kafka.
         Some("") => refused(ErrorCode::INVALID_REQUEST),
         Some(_) => refused(ErrorCode::COORDINATOR_NOT_AVAILABLE),

@@ -2,10 +2,11 @@
 
 use super::Cx;
 use super::reply::Reply;
-use super::topics::Queries;
+use super::topics::{Queries, committed_only};
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::TopicId;
 use crate::shard::query::{Answer, Ask, Told};
+use crate::wire::messages::Refuse;
 use crate::wire::messages::list_offsets::{
     ListOffsets, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
@@ -17,7 +18,10 @@ const SPECIAL_SINCE: [(i64, i16); 4] = [(-3, 7), (-4, 8), (-5, 9), (-6, 11)];
 
 pub async fn handle(cx: &Cx<'_>, request: ListOffsetsRequest<'_>) -> Reply {
     let version = cx.version();
-    let committed_only = request.isolation_level == 1;
+    let Some(committed_only) = committed_only(request.isolation_level) else {
+        let error = ErrorCode::INVALID_REQUEST;
+        return cx.reply::<ListOffsets>(&ListOffsets::refusal(&request, version, error));
+    };
     let mut queries = Queries::default();
     for topic in &request.topics {
         for partition in &topic.partitions {

@@ -1,15 +1,18 @@
 //! Metadata: the lanes as brokers, and for each partition the lane of the core that owns it.
 //! Creates a topic that does not exist when the client and the settings want that.
 
+use std::collections::BTreeSet;
+
 use super::Cx;
 use super::reply::Reply;
 use crate::cluster::image::{ClusterImage, Partition, Topic};
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::TopicId;
 use crate::model::topic_name;
+use crate::wire::messages::Refuse;
 use crate::wire::messages::metadata::{
-    Metadata, MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
-    MetadataResponseTopic,
+    Metadata, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
 };
 
 /// Every operation on the cluster and on a topic, as bits of the protocol's numbers: without
@@ -29,7 +32,11 @@ const fn bits(operations: &[u32]) -> i32 {
     bits
 }
 
-/// What the answer says about one topic of the request, before the image is looked at again.
+/// Topics may be named by id from this version on; where both are given, the id counts (KIP-516).
+const BY_ID: i16 = 12;
+
+/// A topic of the request; one that is asked for twice is answered once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Asked<'a> {
     Name(&'a str),
     Id(TopicId),
@@ -37,18 +44,27 @@ enum Asked<'a> {
 
 pub async fn handle(cx: &Cx<'_>, request: MetadataRequest<'_>) -> Reply {
     let version = cx.version();
+    let too_early = |topic: &MetadataRequestTopic<'_>| {
+        version < BY_ID && (topic.name.is_none() || !topic.topic_id.is_nil())
+    };
+    if request.topics.iter().flatten().any(too_early) {
+        let refused = Metadata::refusal(&request, version, ErrorCode::INVALID_REQUEST);
+        return cx.reply::<Metadata>(&refused);
+    }
     let every = match &request.topics {
         None => true,
         Some(topics) => topics.is_empty() && version == 0,
     };
+    let mut seen = BTreeSet::new();
     let asked: Vec<Asked<'_>> = request
         .topics
         .iter()
         .flatten()
         .map(|topic| match topic.name {
-            Some(name) if topic.topic_id.is_nil() || !name.is_empty() => Asked::Name(name),
+            Some(name) if topic.topic_id.is_nil() => Asked::Name(name),
             _ => Asked::Id(topic.topic_id),
         })
+        .filter(|&asked| seen.insert(asked))
         .collect();
     let config = cx.shard().config();
     let create =

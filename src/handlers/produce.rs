@@ -78,10 +78,12 @@ pub fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), String> {
     let fail = |error| malformed("Produce", version, error);
     let parts = ProduceParts::new(body, version).map_err(fail)?;
     // The request is looked through before anything of it is done.
+    let mut refused = None;
     for part in parts.clone() {
-        part.map_err(fail)?;
+        let records = part.map_err(fail)?.records.map_or(&[][..], |range| &body[range]);
+        refused = refused.or(unauthorised(parts.transactional_id, records));
     }
-    let mut run = Run::new(cx, parts.acks, parts.transactional_id.is_some(), &ticket);
+    let mut run = Run::new(cx, parts.acks, refused, &ticket);
     for part in parts {
         let part = part.map_err(fail)?;
         let records = part.records.map_or(&[][..], |range| &body[range]);
@@ -102,8 +104,9 @@ pub fn handle_placed(
     let head = ProduceHead::peek(body, body_len, version)
         .map_err(|error| malformed("Produce", version, error))?
         .ok_or("a produce request changed its shape while it arrived")?;
-    let mut run = Run::new(cx, head.acks, head.transactional_id.is_some(), &ticket);
     let Placed { buf, start } = placed;
+    let refused = unauthorised(head.transactional_id, &buf[start..]);
+    let mut run = Run::new(cx, head.acks, refused, &ticket);
     run.append(head.topic, head.topic_id, head.partition, Records::Adopt { buf, start });
     run.finish(ticket)
 }
@@ -113,7 +116,8 @@ struct Run<'c> {
     cx: &'c Cx<'c>,
     /// `None`: the request asks for acknowledgements that do not exist.
     wait: Option<AckWait>,
-    transactional: bool,
+    /// The answer to every part of a request that may not be carried out.
+    refused: Option<ErrorCode>,
     group: Rc<AppendGroup>,
     /// Keeps the group open until every part is in: a part may be settled at once.
     hold: Hold,
@@ -123,7 +127,7 @@ struct Run<'c> {
 }
 
 impl<'c> Run<'c> {
-    fn new(cx: &'c Cx<'c>, acks: i16, transactional: bool, ticket: &Ticket) -> Run<'c> {
+    fn new(cx: &'c Cx<'c>, acks: i16, refused: Option<ErrorCode>, ticket: &Ticket) -> Run<'c> {
         let wait = match acks {
             0 => Some(AckWait::Nothing),
             1 => Some(AckWait::Written),
@@ -133,13 +137,17 @@ impl<'c> Run<'c> {
         let group = AppendGroup::new(ticket.signal());
         let hold = group.hold();
         let parts = Vec::with_capacity(1);
-        Run { cx, wait, transactional, group, hold, parts, remote: Vec::new() }
+        Run { cx, wait, refused, group, hold, parts, remote: Vec::new() }
     }
 
     fn append(&mut self, topic: &str, id: TopicId, partition: i32, records: Records<'_>) {
         let index = self.group.add();
         let by_id = self.cx.version() >= BY_ID;
-        let topic = match topics::find(self.cx.desk, topic, id, by_id) {
+        let found = match self.refused {
+            Some(error) => Err(error),
+            None => topics::find(self.cx.desk, topic, id, by_id),
+        };
+        let topic = match found {
             Ok(topic) => topic,
             Err(error) => {
                 let unknown = TopicName::Unknown(topic.into(), id);
@@ -166,14 +174,14 @@ impl<'c> Run<'c> {
         if topic.internal {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        if self.transactional {
+        if is_transactional(records.bytes()) {
             // No transaction is open: there is no coordinator that could have opened it.
             return Err(ErrorCode::INVALID_TXN_STATE);
         }
         if wait == AckWait::Level && topic.insync_min > 1 {
             return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
         }
-        if self.cx.version() < ZSTD && is_zstd(&records) {
+        if self.cx.version() < ZSTD && is_zstd(records.bytes()) {
             return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
         }
         let shard = self.cx.shard();
@@ -227,10 +235,17 @@ fn without_answer(client: &Client, group: &AppendGroup, ticket: Ticket) -> Resul
     }
 }
 
-fn is_zstd(records: &Records<'_>) -> bool {
-    let bytes = match records {
-        Records::Copy(bytes) => bytes,
-        Records::Adopt { buf, start } => &buf[*start..],
-    };
-    BatchHeader::peek(bytes).is_ok_and(|batch| batch.codec() == Some(Codec::Zstd))
+/// Records of a transaction come from a producer with a transactional id. A request which has the
+/// first and lacks the second is refused as a whole (Kafka: KafkaApis.handleProduceRequest).
+fn unauthorised(transactional_id: Option<&str>, records: &[u8]) -> Option<ErrorCode> {
+    let refused = transactional_id.is_none() && is_transactional(records);
+    refused.then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+}
+
+fn is_transactional(records: &[u8]) -> bool {
+    BatchHeader::peek(records).is_ok_and(|batch| batch.is_transactional())
+}
+
+fn is_zstd(records: &[u8]) -> bool {
+    BatchHeader::peek(records).is_ok_and(|batch| batch.codec() == Some(Codec::Zstd))
 }

@@ -1,4 +1,5 @@
-//! How requests name topics, and how a request's partitions become questions to their owners.
+//! What requests that read or move partitions have in common: how they name topics, which records
+//! they may see, and how their partitions become questions to the owners.
 
 use std::rc::Rc;
 
@@ -19,6 +20,15 @@ pub fn find(
         desk.shard.topic_by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
     } else {
         desk.shard.topic(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+}
+
+/// Whether a reader wants only what is committed (KIP-98); `None` for a level that does not exist.
+pub fn committed_only(isolation_level: i8) -> Option<bool> {
+    match isolation_level {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
     }
 }
 

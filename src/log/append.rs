@@ -9,11 +9,11 @@ use super::header::Header;
 use super::producers::{Claim, Ended, Marker, Origin, Producers, Remembered, Verdict};
 use super::segment::Segment;
 use super::settings::TimestampType;
-use super::{Log, marker};
+use super::{Log, check, marker};
 use crate::base::buf::{ALIGN, Buf};
 use crate::base::planted;
 use crate::model::{LeaderEpoch, Offset};
-use crate::wire::batch::{self, Batch, BatchError};
+use crate::wire::batch;
 
 /// Smaller record sets are copied even when they could be adopted: a chunk of their own would
 /// cost more than the copy.
@@ -29,7 +29,7 @@ pub enum Records<'a> {
 }
 
 impl Records<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Records::Copy(bytes) => bytes,
             Records::Adopt { buf, start } => &buf[*start..],
@@ -93,7 +93,7 @@ impl Log {
     fn check_open(&self) -> Result<(), AppendError> {
         match self.failure() {
             Some(error) => Err(AppendError::Offline(error)),
-            None if self.disk_full.get() => Err(AppendError::DiskFull),
+            None if self.disk_full.borrow().is_some() => Err(AppendError::DiskFull),
             None => Ok(()),
         }
     }
@@ -112,7 +112,8 @@ impl Log {
             let most = settings.max_message_bytes;
             return Err(AppendError::TooLarge { bytes: bytes.len(), most });
         }
-        let mut header = check_one(bytes, origin)?;
+        let checked = check::one(bytes, origin)?;
+        let mut header = checked.header;
         let said = Said::of(&header, bytes, txn_version);
         let most = settings.producer_ids_max;
         let verdict = match &said {
@@ -134,21 +135,17 @@ impl Log {
                 duplicate: true,
             });
         }
+        let youngest = match origin {
+            Origin::Client => checked.suits(bytes, &settings, now_ms)?,
+            Origin::Coordinator | Origin::Leader => None,
+        };
         let append_time_ms = match settings.timestamp_type {
-            TimestampType::LogAppendTime => {
-                header.max_timestamp = now_ms;
-                now_ms
-            }
-            TimestampType::CreateTime => {
-                let oldest = now_ms.saturating_sub(settings.timestamp_before_max_ms);
-                let newest = now_ms.saturating_add(settings.timestamp_after_max_ms);
-                if origin == Origin::Client
-                    && (header.base_timestamp < oldest || header.max_timestamp > newest)
-                {
-                    return Err(AppendError::Timestamp);
-                }
-                -1
-            }
+            TimestampType::LogAppendTime => now_ms,
+            TimestampType::CreateTime => -1,
+        };
+        header.max_timestamp = match settings.timestamp_type {
+            TimestampType::LogAppendTime => now_ms,
+            TimestampType::CreateTime => youngest.unwrap_or(header.max_timestamp),
         };
         header.base_offset = self.end_offset.get();
         header.leader_epoch = epoch.0;
@@ -156,6 +153,8 @@ impl Log {
             batch::stamp(bytes, header.base_offset, header.leader_epoch);
             if append_time_ms >= 0 {
                 batch::stamp_append_time(bytes, append_time_ms);
+            } else if let Some(youngest) = youngest {
+                batch::stamp_max_timestamp(bytes, youngest);
             }
         };
         self.roll_for(&header, now_ms);
@@ -184,7 +183,7 @@ impl Log {
         let base_offset = expected;
         let mut at = 0;
         while at < records.len() {
-            let header = check_whole(&records[at..])?;
+            let header = check::whole(&records[at..])?;
             if header.base_offset < expected {
                 return Err(AppendError::NotNext { expected, found: header.base_offset });
             }
@@ -234,30 +233,6 @@ impl Log {
         });
         segment.prepare_ahead(settings.segment_bytes);
     }
-}
-
-/// Checks the one batch of a request, of a producer or of a coordinator.
-fn check_one(bytes: &[u8], origin: Origin) -> Result<Header, AppendError> {
-    if origin == Origin::Client {
-        let header = Header::of(batch::validate(bytes).map_err(AppendError::Batch)?);
-        if header.is_control {
-            return Err(AppendError::ControlBatch);
-        }
-        return Ok(header);
-    }
-    let header = check_whole(bytes)?;
-    if header.len != bytes.len() {
-        return Err(AppendError::Batch(BatchError::SeveralBatches));
-    }
-    Ok(header)
-}
-
-/// Checks the first batch of several.
-fn check_whole(bytes: &[u8]) -> Result<Header, AppendError> {
-    let header = Header::read(bytes).map_err(AppendError::Batch)?;
-    let batch = Batch::first(bytes).map_err(AppendError::Batch)?;
-    batch.check_crc().map_err(AppendError::Batch)?;
-    Ok(header)
 }
 
 /// What a batch says about its producer.

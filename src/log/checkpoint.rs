@@ -32,7 +32,7 @@ pub struct Entry {
     /// Everything below is on stable media; a bad batch below it is corruption.
     pub synced_offset: Offset,
     /// Base offset of the segment that holds `synced_offset`, and where in its file it lies; -1
-    /// where only the offset is known (of a directory that Kafka closed).
+    /// in an entry that only says what Kafka said.
     pub segment: Offset,
     pub position: u64,
     /// Segments from this base offset on may still be untrimmed, or without indexes.
@@ -59,6 +59,13 @@ pub struct Active {
     pub offset_entries: u32,
     pub time_entries: u32,
     pub txn_entries: u32,
+}
+
+impl Entry {
+    /// Of a log that another broker wrote: the offset is known, its place is not.
+    pub fn is_foreign(&self) -> bool {
+        self.segment < 0
+    }
 }
 
 pub fn encode(entries: &Vec<Entry>) -> Vec<u8> {

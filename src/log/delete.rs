@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::{At, Error};
-use super::segment::Segment;
+use super::segment::{Ending, Segment};
 use super::{Log, names};
 use crate::base::prng::Prng;
 use crate::model::Offset;
@@ -33,28 +33,40 @@ impl Log {
         self.remove_segments().await
     }
 
-    /// Removes finished segments below the log's start. The active one stays, and its file is made
-    /// first: the name of the last file says which offset comes next.
+    /// Removes segments below the log's start, whether or not there was room to finish them. The
+    /// active one stays. The file of the first that stays is made before: the name of the last file
+    /// says which offset comes next.
     async fn remove_segments(&self) -> Result<(), Error> {
         let _turn = self.reshape().await;
         let start = self.log_start_offset.get();
-        let goes =
-            |segment: &Rc<Segment>| segment.finished.get() && segment.end_offset.get() <= start;
-        let first = self.segments.borrow().first().filter(|first| goes(first)).cloned();
-        if first.is_none() || self.segments.borrow().len() < 2 {
-            return Ok(());
+        let below: Vec<Rc<Segment>> = {
+            let segments = self.segments.borrow();
+            let closed = &segments[..segments.len() - 1];
+            let goes = |it: &&Rc<Segment>| it.is_written() && it.end_offset.get() <= start;
+            closed.iter().take_while(goes).cloned().collect()
+        };
+        let Some(last) = below.last() else { return Ok(()) };
+        self.segment_after(last).make_file().await?;
+        for segment in &below {
+            // A power cut may undo the removal: then they must be whole.
+            segment.sync().await.inspect_err(|error| self.fail(error.clone()))?;
         }
-        let active = self.active();
-        active.make_file().await?;
         let gone: Vec<Rc<Segment>> = {
             let mut segments = self.segments.borrow_mut();
-            let last = segments.len() - 1;
-            let count = segments[..last].iter().take_while(|segment| goes(segment)).count();
+            let others_went = segments.first().map_or(0, |first| first.base_offset);
+            let count = below.iter().filter(|it| it.base_offset >= others_went).count();
             segments.drain(..count).collect()
         };
+        self.pass_over(&gone);
         let mut paths = Vec::new();
         for segment in gone {
+            let needs_snapshot = segment.end_offset.get() >= start;
+            segment.ending.set(if needs_snapshot { Ending::Snapshot } else { Ending::Nothing });
+            while segment.is_ending.get() {
+                self.finished.wait().await;
+            }
             segment.cool_down();
+            segment.close_writer();
             for suffix in names::SEGMENT_SUFFIXES {
                 let path = segment.path(suffix);
                 // The snapshot where the log now begins may still be needed.

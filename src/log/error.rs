@@ -116,12 +116,49 @@ pub enum AppendError {
     Batch(BatchError),
     /// INVALID_RECORD: only coordinators write control batches.
     ControlBatch,
-    /// INVALID_TIMESTAMP
-    Timestamp,
+    /// INVALID_RECORD: records without keys, by their places, in a compacted topic.
+    NoKey(Vec<i32>),
+    /// INVALID_TIMESTAMP: records too old or too far ahead, by their places; none are named when
+    /// they are compressed.
+    Timestamp(Vec<i32>),
     /// What the producer's state says; see [`Refusal`] for the codes.
     Producer(Refusal),
     /// OFFSET_OUT_OF_RANGE: a leader's batch that does not continue this log.
     NotNext { expected: Offset, found: Offset },
+}
+
+impl AppendError {
+    /// The records that are to blame, by their places in the batch.
+    pub fn records(&self) -> &[i32] {
+        match self {
+            AppendError::NoKey(records) | AppendError::Timestamp(records) => records,
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Where it failed is the operator's business.
+            AppendError::Offline(_) => f.write_str("the partition is offline"),
+            AppendError::DiskFull => f.write_str("the disk is full"),
+            AppendError::TooLarge { bytes, most } => {
+                write!(f, "the batch has {bytes} bytes, the topic takes {most} (max.message.bytes)")
+            }
+            AppendError::Batch(error) => error.fmt(f),
+            AppendError::ControlBatch => f.write_str("only a broker writes control batches"),
+            AppendError::NoKey(_) => f.write_str("records of a compacted topic need a key"),
+            AppendError::Timestamp(_) => f.write_str(
+                "a timestamp is too old or too far ahead (message.timestamp.before.max.ms and \
+                 message.timestamp.after.max.ms)",
+            ),
+            AppendError::Producer(refusal) => f.write_str(refusal.message()),
+            AppendError::NotNext { expected, found } => {
+                write!(f, "the batch begins at offset {found} and not at {expected}")
+            }
+        }
+    }
 }
 
 /// Why nothing was read.

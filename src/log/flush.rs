@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::error::Error;
-use super::segment::Segment;
+use super::segment::{Segment, SyncGate, SyncTurn};
 use super::tail::{sector_ceil, sector_floor};
 use super::{Log, names};
 use crate::base::planted;
@@ -57,6 +57,7 @@ struct Sync {
     reach: u64,
     offset: Offset,
     op: rt::file::Pending,
+    turn: SyncTurn,
 }
 
 /// The end of one append: address, offset, bytes.
@@ -112,6 +113,15 @@ enum Turn {
     Progressed,
     /// This segment's file must be made ready up to this position before anything can go on.
     Needs(Rc<Segment>, u64),
+    /// A segment is being finished, and its file synced.
+    Waits(Rc<SyncGate>),
+}
+
+/// What is in the way of writing and syncing more.
+#[derive(Default)]
+struct Obstacles {
+    unready: Option<(Rc<Segment>, u64)>,
+    syncing: Option<Rc<SyncGate>>,
 }
 
 impl Log {
@@ -167,11 +177,15 @@ impl Log {
             let (segment, end) = match poll_fn(|cx| self.pump(cx)).await? {
                 Turn::Progressed => return Ok(()),
                 Turn::Needs(segment, end) => (segment, end),
+                Turn::Waits(gate) => {
+                    gate.freed().await;
+                    continue;
+                }
             };
             match segment.make_ready(end, self.settings.get().segment_bytes).await {
-                Ok(()) => self.disk_full.set(false),
+                Ok(()) => {}
                 Err(error) if error.is_disk_full() => {
-                    self.disk_full.set(true);
+                    *self.disk_full.borrow_mut() = Some(error);
                     rt::sleep(DISK_FULL_PAUSE).await;
                     return Ok(());
                 }
@@ -180,7 +194,8 @@ impl Log {
         }
     }
 
-    /// Writes and syncs everything that was appended before the call.
+    /// Writes and syncs everything that was appended before the call. On a full disk it does not
+    /// wait for room: it says so, and later calls go on.
     pub async fn sync(&self) -> Result<Progress, Error> {
         let wanted = self.tail.end();
         let offset = self.end_offset.get();
@@ -189,9 +204,29 @@ impl Log {
             pipeline.sync_wanted = pipeline.sync_wanted.max(wanted);
         }
         while self.synced_offset.get() < offset {
-            self.flush_step().await?;
+            // Whoever drives the flush asks for room again and again already.
+            let is_full = self.disk_full.borrow().is_some();
+            if !(is_full && self.pipeline.borrow().busy) {
+                self.flush_step().await?;
+            }
+            if let Some(error) = self.disk_full.borrow().clone() {
+                return Err(error);
+            }
         }
         Ok(self.progress())
+    }
+
+    /// Segments that were written are no more: nothing of them waits for a sync.
+    pub(super) fn pass_over(&self, gone: &[Rc<Segment>]) {
+        let Some(last) = gone.last() else { return };
+        let address = self.segment_after(last).address.get();
+        // A segment from before the start was never in the pipeline.
+        if last.address.get() != u64::MAX {
+            let mut pipeline = self.pipeline.borrow_mut();
+            pipeline.issued = pipeline.issued.max(address);
+            pipeline.synced = pipeline.synced.max(address);
+            self.synced_offset.set(self.synced_offset.get().max(last.end_offset.get()));
+        }
     }
 
     fn pump(&self, cx: &mut Context<'_>) -> Poll<Result<Turn, Error>> {
@@ -199,7 +234,7 @@ impl Log {
         let pipeline = &mut *pipeline;
         let mut progressed = false;
         loop {
-            let needs = self.issue(pipeline);
+            let obstacles = self.issue(pipeline);
             let moved = self.reap(pipeline, cx)?;
             progressed |= moved;
             if moved {
@@ -209,25 +244,28 @@ impl Log {
                 return Poll::Ready(Ok(Turn::Progressed));
             }
             let idle = pipeline.writes.is_empty() && pipeline.sync.is_none();
-            return match needs {
-                Some((segment, end)) if idle => Poll::Ready(Ok(Turn::Needs(segment, end))),
-                _ if idle => Poll::Ready(Ok(Turn::Progressed)),
-                _ => Poll::Pending,
+            return match obstacles {
+                _ if !idle => Poll::Pending,
+                Obstacles { unready: Some((segment, end)), .. } => {
+                    Poll::Ready(Ok(Turn::Needs(segment, end)))
+                }
+                Obstacles { syncing: Some(gate), .. } => Poll::Ready(Ok(Turn::Waits(gate))),
+                _ => Poll::Ready(Ok(Turn::Progressed)),
             };
         }
     }
 
-    /// Starts what may be started; says which file is in the way, if one is.
-    fn issue(&self, pipeline: &mut Pipeline) -> Option<(Rc<Segment>, u64)> {
+    /// Starts what may be started; says what is in the way of more.
+    fn issue(&self, pipeline: &mut Pipeline) -> Obstacles {
+        let mut obstacles = Obstacles::default();
         if pipeline.sync.is_none() && self.wants_sync(pipeline) {
-            self.issue_sync(pipeline);
+            obstacles.syncing = self.issue_sync(pipeline);
         }
         while pipeline.writes.len() < WRITES_IN_FLIGHT_MAX && !pipeline.marks.is_empty() {
             let segment = self.segment_at(pipeline.issued);
             let base = segment.address.get();
             let end = base + segment.len.get();
             let closed = !Rc::ptr_eq(&segment, &self.active());
-            pipeline.issued = pipeline.issued.max(base);
             if pipeline.issued >= end {
                 if !closed {
                     break;
@@ -252,20 +290,23 @@ impl Log {
                 break;
             };
             let Some(writer) = segment.writer().filter(|_| segment.is_ready(to - base)) else {
-                return Some((segment, to - base));
+                obstacles.unready = Some((segment, to - base));
+                break;
             };
             let reach = to.min(end);
             let op = writer.write_at(self.tail.device_slices(from, to), from - base);
             pipeline.writes.push_back(Write { segment, to, reach, from, op, done: false });
             pipeline.issued = reach;
+            self.disk_full.take();
         }
-        None
+        obstacles
     }
 
-    fn issue_sync(&self, pipeline: &mut Pipeline) {
+    /// Starts a sync, or says which other one must end before.
+    fn issue_sync(&self, pipeline: &mut Pipeline) -> Option<Rc<SyncGate>> {
         let written = self.tail.written();
         if !pipeline.writes.is_empty() && written < pipeline.group {
-            return;
+            return None;
         }
         // A finished segment was synced on the way; go on behind it.
         loop {
@@ -273,10 +314,6 @@ impl Log {
             let base = segment.address.get();
             let end = base + segment.len.get();
             let synced = base + segment.synced.get();
-            if pipeline.synced < base {
-                // What lay before was synced as a whole, and then removed or cleaned.
-                self.synced_offset.set(self.synced_offset.get().max(segment.base_offset));
-            }
             pipeline.synced = pipeline.synced.max(synced.min(written));
             let closed = !Rc::ptr_eq(&segment, &self.active());
             if pipeline.synced >= end && closed {
@@ -285,14 +322,15 @@ impl Log {
                 continue;
             }
             if pipeline.synced >= written {
-                return;
+                return None;
             }
-            let Some(writer) = segment.writer() else { return };
+            let writer = segment.writer()?;
+            let Some(turn) = segment.gate.try_begin() else { return Some(segment.gate.clone()) };
             let reach = written.min(end);
             let offset = self.written_offset.get().min(segment.end_offset.get());
             pipeline.group = pipeline.issued;
-            pipeline.sync = Some(Sync { segment, reach, offset, op: writer.sync_data() });
-            return;
+            pipeline.sync = Some(Sync { segment, reach, offset, op: writer.sync_data(), turn });
+            return None;
         }
     }
 
@@ -336,7 +374,7 @@ impl Log {
             let result =
                 result.map_err(|error| Error::io(&sync.segment.path(names::LOG), None, &error));
             if !planted::is("ignore-failed-syncs") {
-                result?;
+                sync.turn.end(result)?;
             }
             let base = sync.segment.address.get();
             sync.segment.synced.set(sync.segment.synced.get().max(sync.reach - base));

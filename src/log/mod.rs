@@ -6,10 +6,12 @@
 //! Promises: what a watermark says is on the device or on stable media is there, in order and
 //! without holes; after a fault of the disk nothing more is promised, and the log stays offline;
 //! an offset that was acknowledged at `written` is never given to another record, whatever
-//! crashes. It never decodes what lies behind a batch's header on the way in or out.
+//! crashes. It never decodes what lies behind a batch's header on the way in or out; of uncompressed
+//! records it looks once whether a reader will find its way through them.
 
 mod append;
 mod budget;
+mod check;
 pub mod checkpoint;
 mod clean;
 mod close;
@@ -92,7 +94,10 @@ pub struct Log {
     /// Segments that are being finished in the background.
     finishing: Rc<Cell<usize>>,
     finished: Rc<Broadcast>,
-    disk_full: Cell<bool>,
+    /// There was no room for what comes next.
+    disk_full: RefCell<Option<Error>>,
+    /// Segments that wait for room to be finished.
+    starved: Rc<Cell<usize>>,
     /// Shared with the tasks that finish segments.
     failure: Rc<RefCell<Option<Error>>>,
     /// This segment's part of `segment.jitter.ms`.
@@ -162,9 +167,9 @@ impl Log {
         self.producers.borrow_mut().expire(now_ms, expiration_ms);
     }
 
-    /// True while the disk has no room for more.
+    /// True while the disk has no room for what the log has to write.
     pub fn is_disk_full(&self) -> bool {
-        self.disk_full.get()
+        self.disk_full.borrow().is_some() || self.starved.get() > 0
     }
 
     /// Takes the log offline; the first reason stays.
@@ -176,13 +181,11 @@ impl Log {
         self.segments.borrow().last().expect("a log has an active segment").clone()
     }
 
-    /// The segment whose file the tail's `address` lies in; the first one of the tail where that
-    /// was removed or cleaned.
+    /// The segment whose file the tail's `address` lies in.
     fn segment_at(&self, address: u64) -> Rc<Segment> {
         let segments = self.segments.borrow();
         let found = segments.iter().rfind(|segment| segment.address.get() <= address);
-        let of_tail = |segment: &&Rc<Segment>| segment.address.get() != u64::MAX;
-        found.or_else(|| segments.iter().find(of_tail)).expect("the active one").clone()
+        found.expect("an address of the tail").clone()
     }
 
     fn segment_after(&self, segment: &Rc<Segment>) -> Rc<Segment> {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::error::{At, Error};
 use super::flush::DISK_FULL_PAUSE;
 use super::header::Header;
-use super::segment::Segment;
+use super::segment::{Ending, Segment};
 use super::{Log, names, producers};
 use crate::base::prng::Prng;
 use crate::rt::{self, file};
@@ -32,11 +32,14 @@ impl Log {
         let address = self.tail.begin_file();
         let base_offset = self.end_offset.get();
         let new = Rc::new(Segment::begin(&self.dir, base_offset, address, now_ms));
+        // Files come in order: a crash must not leave a later one as the log's first.
+        if old.has_file() {
+            new.prepare(1, self.settings.get().segment_bytes);
+        }
         let snapshot = producers::encode(&self.producers.borrow());
         self.closing.borrow_mut().push_back((old, snapshot));
-        self.segments.borrow_mut().push(new.clone());
+        self.segments.borrow_mut().push(new);
         self.draw_jitter();
-        new.prepare(1, self.settings.get().segment_bytes);
         self.finish_written();
     }
 
@@ -63,17 +66,25 @@ impl Log {
             let (old, snapshot) = self.closing.borrow_mut().pop_front().expect("just seen");
             let (dir, failure) = (self.dir.clone(), self.failure.clone());
             let (finishing, finished) = (self.finishing.clone(), self.finished.clone());
+            let starved = self.starved.clone();
             finishing.set(finishing.get() + 1);
             rt::spawn_background(async move {
                 loop {
-                    match finish(&dir, &old, &snapshot).await {
-                        Ok(()) => break,
-                        Err(error) if error.is_disk_full() => rt::sleep(DISK_FULL_PAUSE).await,
-                        Err(error) => {
-                            failure.borrow_mut().get_or_insert(error);
-                            break;
-                        }
+                    old.is_ending.set(true);
+                    let ended = finish(&dir, &old, &snapshot).await;
+                    old.is_ending.set(false);
+                    finished.raise();
+                    let Err(error) = ended else { break };
+                    if !error.is_disk_full() {
+                        failure.borrow_mut().get_or_insert(error);
                     }
+                    // A log that is offline (it may be about to be deleted) waits for nothing.
+                    if failure.borrow().is_some() {
+                        break;
+                    }
+                    starved.set(starved.get() + 1);
+                    rt::sleep(DISK_FULL_PAUSE).await;
+                    starved.set(starved.get() - 1);
                 }
                 finishing.set(finishing.get() - 1);
                 finished.raise();
@@ -86,7 +97,11 @@ impl Log {
 /// The snapshot belongs to the offset where the next segment begins. It comes last: recovery
 /// takes it for the sign that all else is durable.
 async fn finish(dir: &Rc<std::path::Path>, old: &Segment, snapshot: &[u8]) -> Result<(), Error> {
-    old.finish().await?;
+    match old.ending.get() {
+        Ending::Whole => old.finish().await?,
+        Ending::Snapshot => {}
+        Ending::Nothing => return Ok(()),
+    }
     let path = names::file(dir, old.end_offset.get(), names::SNAPSHOT);
     file::write_whole(&path, snapshot).await.at(&path)?;
     old.cool_down();

@@ -40,7 +40,6 @@ pub(crate) struct Scan {
     position: u64,
     expected: Offset,
     base_offset: Offset,
-    epoch: i32,
     buf: Buf,
     /// Position of the buffer's first byte.
     start: u64,
@@ -64,7 +63,6 @@ impl Scan {
             position,
             expected: offset,
             base_offset,
-            epoch: -1,
             buf: Buf::with_capacity(WINDOW),
             start: 0,
         })
@@ -118,10 +116,11 @@ impl Scan {
         }
         self.position = position + header.len as u64;
         self.expected = header.last_offset() + 1;
-        self.epoch = self.epoch.max(header.leader_epoch);
         Ok(Scanned::Batch { position, header, control })
     }
 
+    /// Leader epochs are not looked at: they go back where a log went from one cluster to another,
+    /// and what was cut off was truncated durably before anything was appended behind it.
     fn refusal(&self, header: &Header) -> Option<&'static str> {
         if header.len as u64 > self.len - self.position {
             return Some("a batch is longer than the file");
@@ -131,9 +130,6 @@ impl Scan {
         }
         if header.last_offset() - self.base_offset > i64::from(i32::MAX) {
             return Some("an offset beyond the segment's range");
-        }
-        if header.leader_epoch >= 0 && header.leader_epoch < self.epoch {
-            return Some("a leader epoch that has passed");
         }
         None
     }

@@ -25,6 +25,18 @@ pub struct Compaction {
     pub delete_retention_ms: i64,
 }
 
+impl Default for Compaction {
+    /// Kafka's defaults.
+    fn default() -> Compaction {
+        Compaction {
+            min_cleanable_dirty_ratio: 0.5,
+            min_lag_ms: 0,
+            max_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogSettings {
     /// Kafka: `segment.bytes`.
@@ -54,7 +66,7 @@ pub struct LogSettings {
     /// Kafka: `retention.ms` and `retention.bytes`; negative for no limit.
     pub retention_ms: i64,
     pub retention_bytes: i64,
-    /// Set where `cleanup.policy` names compact.
+    /// Set where `cleanup.policy` names compact; then every record needs a key.
     pub compaction: Option<Compaction>,
 }
 

@@ -9,6 +9,9 @@ pub const LEN_MAX: usize = 249;
 pub const INTERNAL: [&str; 3] =
     ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
+/// Kafka's own log of its metadata, which lies beside the partitions and is none of them.
+pub const CLUSTER_METADATA: &str = "__cluster_metadata";
+
 /// Why a text is no topic name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidName {

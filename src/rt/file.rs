@@ -180,7 +180,8 @@ fs_calls! {
     disk_space(path: &Path) -> (u64, u64);
 }
 
-/// Replaces a small file: written beside it, synced, renamed over it, directory synced.
+/// Replaces a small file: written beside it, synced, renamed over it, directory synced. When that
+/// fails, what lies beside it is removed again: on a full disk it takes room from others.
 pub async fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_whole_beside(path, "tmp", bytes).await
 }
@@ -191,15 +192,25 @@ pub async fn write_whole_beside(path: &Path, suffix: &str, bytes: &[u8]) -> io::
     name.push(".");
     name.push(suffix);
     let tmp = path.with_file_name(name);
-    let options = OpenOptions { write: true, create: true, truncate: true, ..Default::default() };
-    let file = File::open(&tmp, options).await?;
-    if !bytes.is_empty() {
-        file.write_bytes_at(Buf::copy_of(bytes), 0).await?;
+    let replaced = async {
+        write_new(&tmp, bytes).await?;
+        rename(&tmp, path).await
+    };
+    if let Err(error) = replaced.await {
+        let _ = remove_file(&tmp).await;
+        return Err(error);
     }
-    file.sync_data().await?;
-    rename(&tmp, path).await?;
     match path.parent() {
         Some(parent) => sync_dir(parent).await,
         None => Ok(()),
     }
+}
+
+async fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let options = OpenOptions { write: true, create: true, truncate: true, ..Default::default() };
+    let file = File::open(path, options).await?;
+    if !bytes.is_empty() {
+        file.write_bytes_at(Buf::copy_of(bytes), 0).await?;
+    }
+    file.sync_data().await
 }

@@ -8,7 +8,7 @@ use crate::base::signal::Signal;
 use crate::model::error_code::ErrorCode;
 
 /// How one partition's append ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendResult {
     pub error: ErrorCode,
     /// Offset of the first record, −1 when it was not appended.
@@ -16,11 +16,27 @@ pub struct AppendResult {
     /// Unix milliseconds with LogAppendTime, otherwise −1.
     pub append_time_ms: i64,
     pub log_start_offset: i64,
+    /// Why not, where the code does not say it all.
+    pub reason: Option<Box<Reason>>,
+}
+
+/// What a producer is told about records that were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    pub message: String,
+    /// The records to blame, by their places in the batch; none when all are.
+    pub records: Box<[i32]>,
 }
 
 impl AppendResult {
     pub fn failed(error: ErrorCode) -> AppendResult {
-        AppendResult { error, base_offset: -1, append_time_ms: -1, log_start_offset: -1 }
+        AppendResult {
+            error,
+            base_offset: -1,
+            append_time_ms: -1,
+            log_start_offset: -1,
+            reason: None,
+        }
     }
 }
 

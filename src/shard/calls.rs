@@ -44,9 +44,10 @@ impl Shard {
                     Reply::Appended(results) => results,
                     _ => Vec::new(),
                 };
-                let refused = AppendResult::failed(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-                for (place, index) in indices.into_iter().enumerate() {
-                    group.settle(index, results.get(place).copied().unwrap_or(refused));
+                let mut results = results.into_iter();
+                for index in indices {
+                    let gone = || AppendResult::failed(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+                    group.settle(index, results.next().unwrap_or_else(gone));
                 }
             }
         }

@@ -1,12 +1,12 @@
 //! This core's recovery checkpoint: how much of each log needs no scan after a restart. One file a
 //! core, `.ringmain/checkpoint-<core>`; at a start every core reads all of them, because partitions
-//! may have moved.
+//! may have moved. On a directory that has none of them, Kafka's own count.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Shard;
+use super::{Shard, offset_files};
 use crate::base::hash::FastMap;
 use crate::log::checkpoint::{self, Entry};
 use crate::model::{PartitionId, TopicId};
@@ -15,29 +15,48 @@ use crate::rt::file;
 
 const PREFIX: &str = "checkpoint-";
 
-/// What was known of the logs when they were last written down.
+/// What was known of the logs when they were last written down, without those that were opened
+/// since.
 #[derive(Default)]
 pub struct Checkpoints(FastMap<(TopicId, i32), Entry>);
 
 impl Checkpoints {
-    /// A file that cannot be read costs scans, nothing else.
-    pub async fn load(dir: &Path) -> io::Result<Checkpoints> {
+    /// Of a data directory. A file that is damaged costs scans, and what only it knows: where
+    /// deleted records end, and how far damage is more than a torn end.
+    pub async fn load(data: &Path) -> io::Result<Checkpoints> {
         let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
-        for found in file::list_dir(dir).await? {
+        let (mut is_new, dir) = (true, own_dir(data));
+        let found =
+            if file::exists(&dir).await? { file::list_dir(&dir).await? } else { Vec::new() };
+        for found in found {
             if !found.name.starts_with(PREFIX) || found.name.ends_with(".tmp") {
                 continue;
             }
+            is_new = false;
             let path = dir.join(&found.name);
             match checkpoint::decode(&file::read_whole(&path).await?) {
                 Ok(entries) => entries.into_iter().for_each(|entry| keep(&mut known, entry)),
                 Err(bad) => notice!("{} is not used: {bad}", path.display()),
             }
         }
+        if is_new {
+            let entries = offset_files::read(data).await?;
+            entries.into_iter().for_each(|entry| keep(&mut known, entry));
+        }
         Ok(Checkpoints(known))
     }
 
-    pub fn take(&mut self, topic: TopicId, partition: PartitionId) -> Option<Entry> {
-        self.0.remove(&(topic, partition.0))
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.0.into_values().collect()
+    }
+
+    pub fn get(&self, topic: TopicId, partition: PartitionId) -> Option<&Entry> {
+        self.0.get(&(topic, partition.0))
+    }
+
+    /// The log is open and knows for itself.
+    pub fn forget(&mut self, topic: TopicId, partition: PartitionId) {
+        self.0.remove(&(topic, partition.0));
     }
 }
 
@@ -62,9 +81,13 @@ pub async fn remove_beyond(dir: &Path, cores: usize) -> io::Result<()> {
     Ok(())
 }
 
+fn own_dir(data: &Path) -> PathBuf {
+    data.join(".ringmain")
+}
+
 impl Shard {
     pub fn own_dir(&self) -> PathBuf {
-        self.data_dir().join(".ringmain")
+        own_dir(self.data_dir())
     }
 
     /// Writes down how far each log of this core is safe. One task at a time: the file has one name.
@@ -76,14 +99,17 @@ impl Shard {
         let partitions = self.partitions();
         let mut entries: Vec<Entry> = Vec::new();
         for partition in &partitions {
-            // One that has failed, or is closed, keeps the entry it has.
+            // One that has failed, or is closed, keeps the entry it has; so does one that waits for
+            // room, which the file below tells of.
             if let Err(error) = partition.log().checkpoint().await
                 && !error.is_closed()
+                && !error.is_disk_full()
             {
                 notice!("{}-{} is offline: {error}", partition.name, partition.index);
             }
             entries.push(partition.log().checkpoint_entry());
         }
+        entries.extend(self.unopened_entries());
         let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
         match file::write_whole(&path, &checkpoint::encode(&entries)).await {
             Ok(()) => {
@@ -103,6 +129,21 @@ impl Drop for Writing<'_> {
     fn drop(&mut self) {
         self.0.checkpointing.set(false);
         self.0.checkpointed.raise();
+    }
+}
+
+impl Shard {
+    /// What is known of partitions of this core that could not be opened: where their records
+    /// begin, and what of them must not be missing when they are.
+    fn unopened_entries(&self) -> Vec<Entry> {
+        let (placement, known) = (self.placement.borrow(), self.checkpoints.borrow());
+        let mut entries = Vec::new();
+        for topic in placement.topics() {
+            let unopened = (0..).zip(&topic.partitions);
+            let unopened = unopened.filter(|(_, p)| p.core == self.core() && p.here.is_none());
+            entries.extend(unopened.filter_map(|(i, _)| known.get(topic.id, PartitionId(i))));
+        }
+        entries.into_iter().cloned().collect()
     }
 }
 

@@ -11,28 +11,35 @@ use std::path::Path;
 
 use crate::cluster::placement::Loads;
 use crate::cluster::{ClusterImage, Command};
-use crate::config::Overrides;
-use crate::config::limits::PARTITIONS_PER_TOPIC_MAX;
-use crate::log::{names, partition_metadata};
-use crate::model::{NodeId, PartitionId, TopicId, topic_name};
+use crate::config::limits::{PARTITIONS_PER_TOPIC_MAX, PRODUCER_ID_BLOCK_LEN};
+use crate::log::{Epochs, names, partition_metadata, producers};
+use crate::model::{LeaderEpoch, NodeId, PartitionId, TopicId, topic_name};
 use crate::notice;
 use crate::rt::file;
 
 /// Behind the name of a directory that was set aside (Kafka: LogManager's stray directories).
 const STRAY: &str = "-stray";
 
-/// Kafka's own log of its metadata, which lies beside the partitions.
-const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
+/// Ids left free above the largest found: a log may know producers that are in no snapshot yet.
+const PRODUCER_IDS_APART: i64 = 1_000_000;
+/// An id beyond was not handed out by anybody, and leaves none for others.
+const PRODUCER_ID_MAX: i64 = i64::MAX / 2;
 
 /// Commands that make the unknown topics known, with as many partitions as the highest number
-/// found asks for.
+/// found asks for, each at an epoch above those that its log has seen: nobody who has read it may
+/// meet a leader of the past. Producers who wrote to them keep their ids to themselves. What the
+/// topics' settings were is not known, and so nothing is deleted by age or size before somebody
+/// says so. `image`: with this host registered.
 pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Result<Vec<Command>> {
+    assert!(image.node(node).is_some(), "the host is registered first");
     let mut found: BTreeMap<String, (TopicId, i32)> = BTreeMap::new();
+    let mut epochs: BTreeMap<(TopicId, PartitionId), LeaderEpoch> = BTreeMap::new();
+    let mut producer_ids = None;
     for entry in file::list_dir(dir).await? {
         let Some((name, partition)) = partition_of(&entry.name).filter(|_| entry.is_dir) else {
             continue;
         };
-        if name == KAFKA_METADATA_TOPIC {
+        if name == topic_name::CLUSTER_METADATA {
             continue;
         }
         let path = dir.join(&entry.name).join(names::PARTITION_METADATA);
@@ -47,7 +54,7 @@ pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Resul
             continue;
         };
         match image.topic(name) {
-            Some(known) if known.id == id => continue,
+            Some(known) if known.id == id => {}
             Some(known) => {
                 notice!("{} is of topic id {id}, not {}: left alone", entry.name, known.id);
                 continue;
@@ -56,25 +63,73 @@ pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Resul
                 notice!("{}: topic id {id} has another name here: left alone", entry.name);
                 continue;
             }
-            None => {}
+            None => {
+                let highest = found.entry(name.to_owned()).or_insert((id, -1));
+                if highest.0 != id {
+                    notice!("{}: its neighbours have another topic id: left alone", entry.name);
+                    continue;
+                }
+                highest.1 = highest.1.max(partition);
+            }
         }
-        let highest = found.entry(name.to_owned()).or_insert((id, -1));
-        if highest.0 != id {
-            notice!("{} is of another topic id than its neighbours: left alone", entry.name);
-            continue;
+        let dir = dir.join(&entry.name);
+        if let Some(last) = last_epoch(&dir).await? {
+            epochs.insert((id, PartitionId(partition)), last.next());
         }
-        highest.1 = highest.1.max(partition);
+        producer_ids = producer_ids.max(Some(largest_producer_id(&dir).await?));
     }
     let mut loads = Loads::of(image);
     let mut commands = Vec::new();
+    let mut after = image.clone();
     for (name, (id, highest)) in found {
         let partitions =
             (0..=highest).map(|index| loads.assign(id, PartitionId(index), 1)).collect();
-        notice!("taking over topic {name} with {} partitions", highest + 1);
-        commands.push(Command::CreateTopic { name, id, partitions, configs: Overrides::new() });
+        notice!("taking over topic {name} with {} partitions, to be kept for ever", highest + 1);
+        let keep = ["retention.ms", "retention.bytes"].map(|key| (key.to_owned(), "-1".to_owned()));
+        let command = Command::CreateTopic { name, id, partitions, configs: keep.into() };
+        after.apply(&command);
+        commands.push(command);
     }
-    assert!(commands.is_empty() || image.node(node).is_some(), "the host is registered first");
+    for ((id, partition), leader_epoch) in epochs {
+        let known = after.topic_by_id(id).and_then(|topic| topic.partition(partition));
+        let core = known.and_then(|known| known.core_on(node));
+        let is_old = known.is_some_and(|known| known.leader_epoch < leader_epoch);
+        if let Some(core) = core.filter(|_| is_old) {
+            commands.push(Command::PlacePartition { id, partition, node, core, leader_epoch });
+        }
+    }
+    if let Some(largest) = producer_ids {
+        let first = largest + PRODUCER_IDS_APART;
+        commands.push(Command::AllocateProducerIds { node, first, count: PRODUCER_ID_BLOCK_LEN });
+    }
     Ok(commands)
+}
+
+/// The last leader epoch that a partition's directory tells of.
+async fn last_epoch(partition: &Path) -> io::Result<Option<LeaderEpoch>> {
+    let path = partition.join(names::EPOCHS);
+    if !file::exists(&path).await? {
+        return Ok(None);
+    }
+    let text = file::read_whole(&path).await?;
+    let epochs = std::str::from_utf8(&text).ok().and_then(Epochs::decode);
+    Ok(epochs.and_then(|epochs| epochs.latest()).map(|last| last.epoch))
+}
+
+/// The largest id in a partition's last snapshot; -1 when there is none.
+async fn largest_producer_id(partition: &Path) -> io::Result<i64> {
+    let snapshot = |name: &str| match names::parse(name) {
+        names::Name::Snapshot(offset) => Some(offset),
+        _ => None,
+    };
+    let found = file::list_dir(partition).await?;
+    let Some(last) = found.iter().filter_map(|entry| snapshot(&entry.name)).max() else {
+        return Ok(-1);
+    };
+    let bytes = file::read_whole(&names::file(partition, last, names::SNAPSHOT)).await?;
+    let producers = producers::decode(&bytes).unwrap_or_default();
+    let ids = producers.iter().map(|(id, _)| id).filter(|&id| id <= PRODUCER_ID_MAX);
+    Ok(ids.max().unwrap_or(-1))
 }
 
 /// Renames what belongs to no topic of the image.
@@ -85,7 +140,7 @@ pub async fn set_strays_aside(image: &ClusterImage, dir: &Path) -> io::Result<()
         };
         let path = dir.join(&entry.name);
         let metadata = path.join(names::PARTITION_METADATA);
-        if name == KAFKA_METADATA_TOPIC || !file::exists(&metadata).await? {
+        if name == topic_name::CLUSTER_METADATA || !file::exists(&metadata).await? {
             continue;
         }
         let text = file::read_whole(&metadata).await?;

@@ -26,6 +26,8 @@ use crate::rt::{File, OpenOptions, file};
 
 /// A journal longer than this is folded into a snapshot, in bytes.
 const JOURNAL_BYTES_MAX: u64 = 4 << 20;
+/// Room that is kept for the journal.
+const JOURNAL_BYTES_RESERVED: u64 = JOURNAL_BYTES_MAX + (1 << 20);
 
 pub struct Metadata {
     dir: PathBuf,
@@ -71,7 +73,13 @@ impl Metadata {
             .map_err(|fault| damaged("journal", fault.to_string()))?;
         // Whatever a crash or a failed sync left half safe is acted on from now on: a power cut
         // must not take it back, so it is written anew. What follows `kept` was never acknowledged.
-        let journal = begin(&path, &bytes[..replayed.kept]).await?;
+        let journal = match begin(&path, &bytes[..replayed.kept]).await {
+            // Without room for two the one that is there must do, or nobody could make room.
+            Err(error) if is_full(&error) && !bytes.is_empty() => {
+                renew(&path, &bytes, replayed.kept).await?
+            }
+            begun => begun?,
+        };
         if let Some(parent) = dir.parent() {
             file::sync_dir(parent).await?;
         }
@@ -212,7 +220,11 @@ impl Metadata {
     /// Appends to the journal; returns when it is on stable media.
     async fn write(&self, commands: &[Command]) -> io::Result<()> {
         if self.journal_len.get() > JOURNAL_BYTES_MAX {
-            self.fold().await?;
+            match self.fold().await {
+                // It goes on in its reserve: it may be the deletion that makes room.
+                Err(error) if is_full(&error) => {}
+                folded => folded?,
+            }
         }
         let bytes = journal::encode(self.image().applied() + 1, commands);
         let journal = self.journal.borrow().clone();
@@ -251,11 +263,27 @@ async fn begin(path: &Path, frames: &[u8]) -> io::Result<File> {
     Ok(journal)
 }
 
+/// Writes the frames of a journal anew where they are, and zeros over the torn end. A crash leaves
+/// each byte as it was or as it is to be, and of the frames these are the same.
+async fn renew(path: &Path, bytes: &[u8], kept: usize) -> io::Result<File> {
+    let torn = bytes[kept..].iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let mut renewed = Buf::copy_of(&bytes[..kept + torn]);
+    renewed[kept..].fill(0);
+    let options = OpenOptions { write: true, ..Default::default() };
+    let journal = File::open(path, options).await?;
+    journal.write_bytes_at(renewed, 0).await?;
+    journal.sync_data().await?;
+    if let Some(parent) = path.parent() {
+        file::sync_dir(parent).await?;
+    }
+    Ok(journal)
+}
+
 /// Takes room for a whole journal, so that topics can be deleted when the disk is full. What is
 /// not written yet reads as zeros, which a replay takes for a torn end.
 async fn reserve(journal: &File) {
     // A full disk: then each write sees for itself.
-    let _ = journal.allocate(0, JOURNAL_BYTES_MAX).await;
+    let _ = journal.allocate(0, JOURNAL_BYTES_RESERVED).await;
 }
 
 fn is_full(error: &io::Error) -> bool {

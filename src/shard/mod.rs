@@ -12,6 +12,7 @@ mod housekeeping;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
+pub mod offset_files;
 pub mod partition;
 pub mod placement;
 pub mod proposal;

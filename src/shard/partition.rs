@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::append_group::{AppendGroup, AppendResult};
+use super::append_group::{AppendGroup, AppendResult, Reason};
 use super::message::AckWait;
 use super::query::{Answer, Ask, Read, ReadAnswer, Told};
 use crate::base::planted;
@@ -22,6 +22,7 @@ use crate::model::error_code::ErrorCode;
 use crate::model::ids::{LeaderEpoch, PartitionId, TopicId};
 use crate::notice;
 use crate::rt::{self, Piece};
+use crate::wire::batch::BatchError;
 
 pub struct Partition {
     pub topic: TopicId,
@@ -52,6 +53,9 @@ struct Waiting {
     index: usize,
     result: AppendResult,
 }
+
+/// Kafka: RecordBatch.NO_PARTITION_LEADER_EPOCH.
+const UNDEFINED_EPOCH: i32 = -1;
 
 /// What a read finds besides the answer's numbers: memory and file ranges of this core.
 pub type Pieces = Vec<Piece>;
@@ -136,6 +140,7 @@ impl Partition {
                     base_offset: appended.base_offset,
                     append_time_ms: appended.append_time_ms,
                     log_start_offset: self.log.log_start_offset(),
+                    reason: None,
                 };
                 let end = appended.last_offset + 1;
                 let level = match wait {
@@ -165,11 +170,18 @@ impl Partition {
     }
 
     fn refusal(&self, error: AppendError) -> AppendResult {
-        let code = code_of(&error);
         if let AppendError::Offline(error) = &error {
             self.tell_offline(error);
         }
-        AppendResult { log_start_offset: self.log.log_start_offset(), ..AppendResult::failed(code) }
+        let start = tells_start(&error).then(|| self.log.log_start_offset());
+        AppendResult {
+            log_start_offset: start.unwrap_or(-1),
+            reason: Some(Box::new(Reason {
+                message: error.to_string(),
+                records: error.records().into(),
+            })),
+            ..AppendResult::failed(code_of(&error))
+        }
     }
 
     /// Starts the flush task unless it runs or there is nothing to do.
@@ -327,14 +339,15 @@ impl Partition {
     }
 
     /// The end of an epoch in this log, as Kafka tells it: the present one ends at the log's end,
-    /// one before everything that is left where that begins, and one that is still to come nowhere.
+    /// one before everything that is left where that begins (whatever its number), and one that is
+    /// still to come nowhere.
     fn epoch_end(&self, epoch: i32) -> (i32, i64) {
         let present = self.epoch.get();
         if epoch == present {
             return (epoch, self.log.end_offset());
         }
-        if !(0..present).contains(&epoch) {
-            return (-1, -1);
+        if epoch == UNDEFINED_EPOCH || epoch > present {
+            return (UNDEFINED_EPOCH, -1);
         }
         self.log.epoch_end(epoch).unwrap_or((epoch, self.log.log_start_offset()))
     }
@@ -363,8 +376,7 @@ impl Partition {
         if read.last_fetched_epoch >= 0 {
             let (epoch, end) = self.epoch_end(read.last_fetched_epoch);
             if end < 0 {
-                let told = Told::Read(Box::new(told));
-                return (Answer { error: ErrorCode::OFFSET_OUT_OF_RANGE, told }, Vec::new());
+                return (Answer::error(ErrorCode::OFFSET_OUT_OF_RANGE), Vec::new());
             }
             if epoch < read.last_fetched_epoch || end < read.offset {
                 told.diverging = Some((epoch, end));
@@ -389,8 +401,8 @@ impl Partition {
                         ErrorCode::KAFKA_STORAGE_ERROR
                     }
                 };
-                let told = Told::Read(Box::new(told));
-                (Answer { error: code, told }, Vec::new())
+                // Kafka tells no offsets beside an error either.
+                (Answer::error(code), Vec::new())
             }
         }
     }
@@ -450,8 +462,8 @@ fn code_of(error: &AppendError) -> ErrorCode {
         AppendError::Offline(_) | AppendError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
         AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
         AppendError::Batch(error) => error.error_code(),
-        AppendError::ControlBatch => ErrorCode::INVALID_RECORD,
-        AppendError::Timestamp => ErrorCode::INVALID_TIMESTAMP,
+        AppendError::ControlBatch | AppendError::NoKey(_) => ErrorCode::INVALID_RECORD,
+        AppendError::Timestamp(_) => ErrorCode::INVALID_TIMESTAMP,
         AppendError::NotNext { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         AppendError::Producer(refusal) => match refusal {
             Refusal::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
@@ -460,6 +472,30 @@ fn code_of(error: &AppendError) -> ErrorCode {
             Refusal::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
             Refusal::TooMany => ErrorCode::KAFKA_STORAGE_ERROR,
         },
+    }
+}
+
+/// Whether the answer says where the log begins: where Kafka looked into the batch and then refused
+/// it (ReplicaManager.appendToLocalLog), a producer learns from it whether its records were deleted.
+fn tells_start(error: &AppendError) -> bool {
+    match error {
+        AppendError::Batch(error) => matches!(
+            error,
+            BatchError::BaseOffset
+                | BatchError::Count
+                | BatchError::Codec
+                | BatchError::AppendTime
+                | BatchError::Sequence
+                | BatchError::Records
+        ),
+        AppendError::ControlBatch
+        | AppendError::NoKey(_)
+        | AppendError::Timestamp(_)
+        | AppendError::Producer(_) => true,
+        AppendError::Offline(_)
+        | AppendError::DiskFull
+        | AppendError::TooLarge { .. }
+        | AppendError::NotNext { .. } => false,
     }
 }
 

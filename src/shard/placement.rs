@@ -13,7 +13,7 @@ pub struct TopicPlace {
     pub internal: bool,
     /// Whether cleanup.policy names delete (or nothing).
     pub deletes: bool,
-    /// Kafka: min.insync.replicas.
+    /// Kafka: min.insync.replicas, and no more than there are replicas (as Kafka takes it).
     pub insync_min: i32,
     pub partitions: Vec<PartitionPlace>,
 }

@@ -98,12 +98,13 @@ impl Shard {
             let Some((index, task)) = running.pop_front() else { break };
             partitions[index].here = task.await;
         }
+        let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         self.placement.borrow_mut().insert(TopicPlace {
             id: topic.id,
             internal: topic_name::is_internal(&name),
             name,
             deletes: config.cleanup_policy.delete || !config.cleanup_policy.compact,
-            insync_min: config.min_insync_replicas,
+            insync_min: config.min_insync_replicas.min(replicas as i32),
             partitions,
         });
     }
@@ -122,19 +123,20 @@ impl Shard {
     ) -> Option<Rc<Partition>> {
         let dir = self.partition_dir(&name, index);
         let settings = log_settings(config, &self);
-        let checkpoint = self.checkpoints.borrow_mut().take(id, index);
-        match Log::open_or_create(&dir, id, settings, &self.logs, checkpoint).await {
-            Ok(log) => Some(Partition::new(
-                id,
-                name,
-                index,
-                epoch,
-                config.durability,
-                log,
-                self.progress.clone(),
-            )),
+        // It stays known until the log is open: another attempt needs it too.
+        let known = self.checkpoints.borrow().get(id, index).cloned();
+        match Log::open_or_create(&dir, id, settings, &self.logs, known.as_ref()).await {
+            Ok(log) => {
+                self.checkpoints.borrow_mut().forget(id, index);
+                let progress = self.progress.clone();
+                let level = config.durability;
+                Some(Partition::new(id, name, index, epoch, level, log, progress))
+            }
             Err(error) => {
-                notice!("{name}-{index} is offline: {error}");
+                // Said once, not with every attempt.
+                if !(error.is_disk_full() && self.opening_later.get()) {
+                    notice!("{name}-{index} is offline: {error}");
+                }
                 if error.is_disk_full() {
                     self.unopened.borrow_mut().insert(id);
                     self.open_later();

@@ -74,7 +74,8 @@ pub enum BatchError {
     AppendTime,
     /// A producer id without a sequence number.
     Sequence,
-    /// The records are not as many or not as long as the header says, or out of order.
+    /// The records are not as many or not as long as the header says, or out of order, or not
+    /// compressed as it says.
     Records,
 }
 
@@ -282,8 +283,8 @@ impl<'a> Batch<'a> {
 ///
 /// Left to the caller, who knows the topic and the request: the size limit, control batches
 /// (INVALID_RECORD from clients), zstd before Produce version 7 (UNSUPPORTED_COMPRESSION_TYPE), and
-/// the records themselves (`record::validate_records`). Kafka lets bytes behind the batch that are
-/// no whole batch pass and cuts them off; here they are refused.
+/// the records themselves (`record::walk`). Kafka lets bytes behind the batch that are no whole
+/// batch pass and cuts them off; here they are refused.
 pub fn validate(bytes: &[u8]) -> Result<BatchHeader<'_>, BatchError> {
     let batch = Batch::first(bytes)?;
     let header = batch.header;
@@ -294,9 +295,7 @@ pub fn validate(bytes: &[u8]) -> Result<BatchHeader<'_>, BatchError> {
         return Err(BatchError::BaseOffset);
     }
     batch.check_crc()?;
-    if header.codec().is_none() {
-        return Err(BatchError::Codec);
-    }
+    let codec = header.codec().ok_or(BatchError::Codec)?;
     let count = header.record_count();
     if count <= 0 || header.last_offset_delta() != count - 1 {
         return Err(BatchError::Count);
@@ -306,6 +305,9 @@ pub fn validate(bytes: &[u8]) -> Result<BatchHeader<'_>, BatchError> {
     }
     if header.has_producer_id() && header.base_sequence() < 0 {
         return Err(BatchError::Sequence);
+    }
+    if !codec.begins(batch.payload()) {
+        return Err(BatchError::Records);
     }
     Ok(header)
 }
@@ -354,6 +356,13 @@ pub fn stamp_append_time(bytes: &mut [u8], now: i64) {
     let attributes = i16::from_be_bytes([bytes[ATTRIBUTES_AT], bytes[ATTRIBUTES_AT + 1]]);
     put(bytes, ATTRIBUTES_AT, &(attributes | APPEND_TIME).to_be_bytes());
     put(bytes, MAX_TIMESTAMP_AT, &now.to_be_bytes());
+    stamp_crc(bytes);
+}
+
+/// Sets the time of the youngest record (milliseconds since 1970) and renews the checksum. `bytes`
+/// is exactly one batch.
+pub fn stamp_max_timestamp(bytes: &mut [u8], max_timestamp: i64) {
+    put(bytes, MAX_TIMESTAMP_AT, &max_timestamp.to_be_bytes());
     stamp_crc(bytes);
 }
 
@@ -455,6 +464,12 @@ mod tests {
         check(|bytes| bytes[RECORD_COUNT_AT + 3] = 3, true, BatchError::Count);
         check(|bytes| bytes[LAST_OFFSET_DELTA_AT] = 0xff, true, BatchError::Count);
         check(|bytes| bytes[BASE_SEQUENCE_AT] = 0xff, true, BatchError::Sequence);
+        let no_records = |bytes: &mut Vec<u8>| {
+            bytes.truncate(HEADER_SIZE);
+            put(bytes, BATCH_LENGTH_AT, &49_i32.to_be_bytes());
+        };
+        check(no_records, true, BatchError::Records);
+        check(|bytes| bytes[ATTRIBUTES_AT + 1] = 1, true, BatchError::Records);
     }
 
     #[test]
@@ -470,6 +485,10 @@ mod tests {
         stamped.check_crc().unwrap();
         assert!(stamped.header.is_append_time());
         assert_eq!((stamped.header.max_timestamp(), stamped.header.base_timestamp()), (77, 1_000));
+        stamp_max_timestamp(&mut bytes, 78);
+        let stamped = Batch::first(&bytes).unwrap();
+        stamped.check_crc().unwrap();
+        assert_eq!((stamped.header.max_timestamp(), stamped.header.base_timestamp()), (78, 1_000));
     }
 
     #[test]

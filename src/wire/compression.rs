@@ -39,6 +39,22 @@ impl Codec {
         }
     }
 
+    /// Whether records under this codec can begin so: as far as is seen without decompressing.
+    pub fn begins(self, payload: &[u8]) -> bool {
+        match self {
+            // Snappy's frames are optional, and its blocks have no mark.
+            Codec::None | Codec::Snappy => !payload.is_empty(),
+            Codec::Gzip => payload.starts_with(&[0x1f, 0x8b]),
+            Codec::Lz4 => payload.starts_with(&[0x04, 0x22, 0x4d, 0x18]),
+            Codec::Zstd => match payload {
+                [0x28, 0xb5, 0x2f, 0xfd, ..] => true,
+                // A frame to be skipped may stand ahead.
+                [mark, 0x2a, 0x4d, 0x18, ..] => mark & 0xf0 == 0x50,
+                _ => false,
+            },
+        }
+    }
+
     pub fn from_name(name: &str) -> Option<Codec> {
         Codec::ALL.into_iter().find(|codec| codec.name() == name)
     }
@@ -215,6 +231,17 @@ mod tests {
         assert_eq!(decompress(Codec::Snappy, &twice, 100).as_deref(), Ok(&text.repeat(2)[..]));
         let liar = [0xff, 0xff, 0xff, 0x7f, 0];
         assert_eq!(decompress(Codec::Snappy, &liar, 1 << 30), Err(CompressionError::Corrupt));
+    }
+
+    #[test]
+    fn every_codec_begins_as_it_says() {
+        for codec in Codec::ALL {
+            assert!(codec.begins(&compress(codec, b"some text")), "{codec:?}");
+            assert!(!codec.begins(b""), "{codec:?}");
+            let marked = !matches!(codec, Codec::None | Codec::Snappy);
+            assert_eq!(codec.begins(b"some text"), !marked, "{codec:?}");
+        }
+        assert!(Codec::Zstd.begins(&[0x5f, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]));
     }
 
     #[test]

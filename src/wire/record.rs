@@ -1,5 +1,5 @@
-//! Single records inside a batch. The broker's data path never comes here: tools, tests and the
-//! optional check of produced records do.
+//! Single records inside a batch. The broker's data path reads none of them: it only has [`walk`]
+//! look over those that a producer sent uncompressed.
 //!
 //! ```text
 //! record: length varint | attributes i8 | timestamp delta varlong | offset delta varint
@@ -7,7 +7,11 @@
 //! header: key length varint, key | value length varint, value        (-1: null)
 //! ```
 
-use crate::wire::batch::{self, Batch, BatchError, BatchHeader};
+mod walk;
+
+pub use walk::{NO_TIMESTAMP, RecordsSeen, misfits, walk};
+
+use crate::wire::batch;
 use crate::wire::compression::{self, Codec};
 use crate::wire::error::{Result, What};
 use crate::wire::primitives::{Reader, Writer};
@@ -147,51 +151,6 @@ impl<'a> Iterator for RecordReader<'a> {
     }
 }
 
-/// What a walk over a batch's records found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordsSeen {
-    pub min_timestamp: i64,
-    pub max_timestamp: i64,
-    /// The first record without a key, by its place in the batch: compacted topics refuse it.
-    pub first_without_key: Option<i32>,
-}
-
-/// Walks the decompressed payload of a batch: as many records as the header says, in order of
-/// their offsets, nothing behind them.
-pub fn walk(
-    header: BatchHeader<'_>,
-    payload: &[u8],
-) -> std::result::Result<RecordsSeen, BatchError> {
-    let mut seen =
-        RecordsSeen { min_timestamp: i64::MAX, max_timestamp: i64::MIN, first_without_key: None };
-    let mut records = RecordReader::new(payload, header.record_count());
-    for (place, record) in (0..).zip(records.by_ref()) {
-        let record = record.map_err(|_| BatchError::Records)?;
-        if record.offset_delta != place {
-            return Err(BatchError::Records);
-        }
-        let timestamp = header.base_timestamp().wrapping_add(record.timestamp_delta);
-        seen.min_timestamp = seen.min_timestamp.min(timestamp);
-        seen.max_timestamp = seen.max_timestamp.max(timestamp);
-        if record.key.is_none() && seen.first_without_key.is_none() {
-            seen.first_without_key = Some(place);
-        }
-    }
-    records.expect_end().map_err(|_| BatchError::Records)?;
-    Ok(seen)
-}
-
-/// Walks the records of a batch that passed `batch::validate`. `None` when they are compressed:
-/// nothing is decompressed here.
-pub fn validate_records(bytes: &[u8]) -> std::result::Result<Option<RecordsSeen>, BatchError> {
-    let batch = Batch::first(bytes)?;
-    match batch.header.codec() {
-        Some(Codec::None) => walk(batch.header, batch.payload()).map(Some),
-        Some(_) => Ok(None),
-        None => Err(BatchError::Codec),
-    }
-}
-
 /// What a new batch says of itself; records come by `BatchBuilder`.
 #[derive(Clone, Debug)]
 pub struct BatchFields {
@@ -316,6 +275,7 @@ impl BatchBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::batch::Batch;
 
     fn three(codec: Codec) -> Vec<u8> {
         let fields = BatchFields { codec, ..BatchFields::default() };
@@ -353,21 +313,5 @@ mod tests {
             assert_eq!(seen.first_without_key, Some(1));
             assert_eq!(seen.max_timestamp, batch.header.max_timestamp());
         }
-    }
-
-    #[test]
-    fn records_that_do_not_match_their_header_are_refused() {
-        let good = three(Codec::None);
-        assert!(validate_records(&good).unwrap().is_some());
-        assert_eq!(validate_records(&three(Codec::Zstd)), Ok(None));
-        let check = |position: usize, value: u8| {
-            let mut bytes = good.clone();
-            bytes[position] = value;
-            assert_eq!(validate_records(&bytes), Err(BatchError::Records), "{position}");
-        };
-        check(batch::RECORD_COUNT_AT + 3, 2);
-        check(batch::RECORD_COUNT_AT + 3, 4);
-        check(batch::HEADER_SIZE, 0xff);
-        check(batch::HEADER_SIZE + 4, 2);
     }
 }

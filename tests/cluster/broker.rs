@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringmain::cluster::Lanes;
 use ringmain::config::BrokerSettings;
 use ringmain::config::broker::BrokerConfig;
 use ringmain::model::NodeId;
 use ringmain::node::{Control, Event, Plan, run_core};
+use ringmain::rt;
 use ringmain::rt::sim::{HostId, Sim};
 use ringmain::rt::{InboxSender, inbox, mesh};
 
@@ -82,6 +84,7 @@ impl Broker {
             let failure = self.failure.clone();
             let tell = move |event| {
                 if let Event::Failed(reason) = event {
+                    rt::write_notice(format_args!("it cannot start: {reason}"));
                     *failure.borrow_mut() = Some(reason);
                 }
             };
@@ -90,6 +93,16 @@ impl Broker {
                 run_core(seat, plan, commands, tell).await;
             }
         });
+    }
+
+    /// Starts it again if it found no room to start in, as whoever looks after it would.
+    pub async fn supervise(&self, sim: &Sim) {
+        rt::sleep(Duration::from_millis(200)).await;
+        let full = |reason: &String| reason.contains("No space") || reason.contains("is full");
+        if self.failure.borrow_mut().take_if(|reason| full(reason)).is_some() {
+            sim.ended(self.host).await;
+            self.start(sim);
+        }
     }
 
     /// Stops it in order and waits for its end.

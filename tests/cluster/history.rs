@@ -104,7 +104,7 @@ impl History {
     }
 
     /// After every partition was judged: panics when anything was wrong.
-    pub fn conclude(&self, content: &BTreeMap<Place, Mark>) {
+    pub fn conclude(&self, seed: u64, content: &BTreeMap<Place, Mark>) {
         let state = &mut *self.0.borrow_mut();
         let mut faults = Vec::new();
         for (mark, place) in &state.acknowledged {
@@ -119,7 +119,7 @@ impl History {
             }
         }
         faults.iter().take(10).for_each(|fault| state.fault(fault.clone()));
-        assert!(state.faults.is_empty(), "{}", state.faults.join("\n"));
+        assert!(state.faults.is_empty(), "seed {seed}:\n{}", state.faults.join("\n"));
     }
 
     pub fn acknowledgements(&self) -> usize {

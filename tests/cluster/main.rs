@@ -1,6 +1,7 @@
 //! Whole brokers in the simulator: what clients were promised, through crashes of every kind.
 //! `RINGMAIN_SEEDS=4711` runs one seed, `RINGMAIN_SEEDS=0..100000` a night.
 
+mod admin;
 mod broker;
 mod caller;
 mod consumer;
@@ -13,3 +14,4 @@ mod mishap;
 mod producer;
 #[path = "../support/seeds.rs"]
 mod seeds;
+mod space;

@@ -30,6 +30,9 @@ pub fn options(random: &mut Prng) -> SimOptions {
     if random.chance(1, 2) {
         options.task_order = TaskOrder::Fifo;
     }
+    if random.chance(1, 3) {
+        options.idle_polls_ppm = 50_000;
+    }
     options.disk.write = Delay::between_us(10, 20 << random.below(10));
     options.disk.sync = Delay::between_us(10, 50 << random.below(10));
     options.net.delay = Delay::between_us(5, 20 << random.below(10));
@@ -88,6 +91,7 @@ pub async fn befall(
                 disk.set_capacity(disk.used() + random.below(200_000));
                 rt::sleep(Duration::from_micros(random.below(2_000_000))).await;
                 disk.set_capacity(1 << 40);
+                broker.supervise(sim).await;
                 return;
             }
         }

@@ -104,6 +104,11 @@ impl Setup {
         Setup { scratch: Arc::new(Scratch::new(name)), ..self.clone() }
     }
 
+    /// A place for what else the test keeps.
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
     pub fn data(&self) -> PathBuf {
         self.scratch.path().join("data")
     }
@@ -197,7 +202,7 @@ impl Starting {
 }
 
 /// Ports that nobody uses now, differing from those of every other test of this process.
-fn free_ports() -> u16 {
+pub fn free_ports() -> u16 {
     static TURN: AtomicU16 = AtomicU16::new(0);
     let places = (PORTS.end - PORTS.start) / PORTS_EACH;
     // Processes of one test run follow each other closely: begin far apart.

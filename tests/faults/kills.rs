@@ -157,11 +157,13 @@ impl Outcome {
         ready.sort_unstable();
         let at = |share: usize| ready[(ready.len() - 1) * share / 100].as_millis();
         println!(
-            "{} kills, {} records acknowledged, ready after {} ms (median) and {} ms (p99)",
+            "{} kills, {} records acknowledged, \
+             ready after {} ms (median), {} ms (p99), {} ms (max)",
             self.cycles,
             self.acknowledged,
             at(50),
-            at(99)
+            at(99),
+            at(100)
         );
         for anomaly in self.anomalies.iter().take(20) {
             println!("{anomaly:?}");

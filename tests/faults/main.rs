@@ -4,6 +4,7 @@
 mod broker;
 mod checker;
 mod client;
+mod exchange;
 mod fetching;
 mod history;
 mod hostile;

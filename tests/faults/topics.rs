@@ -63,6 +63,11 @@ impl Topic {
         partitions: i32,
         configs: &[(&str, &str)],
     ) -> Topic {
+        Topic::make(client, name, partitions, configs);
+        Topic::describe(client, name)
+    }
+
+    pub fn make(client: &mut Client, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let configs = configs.iter();
         let configs =
             configs.map(|&(name, value)| CreatableTopicConfig { name, value: Some(value) });
@@ -77,7 +82,6 @@ impl Topic {
         let answer = client.call::<CreateTopics>(7, &request).expect("an answer");
         let result = &answer.body().topics[0];
         assert_eq!(result.error_code, ErrorCode::NONE, "{name}: {:?}", result.error_message);
-        Topic::describe(client, name)
     }
 
     pub fn describe(client: &mut Client, name: &str) -> Topic {

@@ -1,7 +1,9 @@
 //! Tasks, time, and telling one run from another.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ringmain::base::oneshot::oneshot;
@@ -51,6 +53,30 @@ fn first_come_first_served_is_that() {
         let (_, order) = racing_tasks(seed, TaskOrder::Fifo);
         assert_eq!(order, [0, 3, 6, 1, 4, 7, 2, 5], "seed {seed}");
     }
+}
+
+#[test]
+fn what_waits_is_polled_for_no_reason_only_where_that_is_wanted() {
+    let polls_of_a_waiting_task = |ppm| {
+        let options = SimOptions { idle_polls_ppm: ppm, ..Default::default() };
+        let sim = Sim::with_options(1, options);
+        let host = sim.add_host("broker");
+        let polls = Rc::new(Cell::new(0));
+        let counter = polls.clone();
+        let waiting = poll_fn(move |_| {
+            counter.set(counter.get() + 1);
+            Poll::<()>::Pending
+        });
+        sim.spawn(host, waiting).detach();
+        sim.run(async {
+            for _ in 0..1000 {
+                rt::yield_now().await;
+            }
+        });
+        polls.get()
+    };
+    assert_eq!(polls_of_a_waiting_task(0), 1);
+    assert!((50..200).contains(&polls_of_a_waiting_task(100_000)));
 }
 
 #[test]

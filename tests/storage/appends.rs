@@ -2,8 +2,10 @@
 
 use ringmain::base::buf::Buf;
 use ringmain::base::prng::Prng;
-use ringmain::log::{LogSettings, Origin, Records};
+use ringmain::log::{Compaction, LogSettings, Origin, Records};
 use ringmain::model::LeaderEpoch;
+use ringmain::wire::batch::{self, Batch};
+use ringmain::wire::record::{BatchBuilder, BatchFields};
 
 use crate::support::{NOW, batch, create, flush, on_core, read_all};
 
@@ -102,5 +104,51 @@ fn what_memory_no_longer_holds_comes_from_the_files() {
             assert!(read_all(&log, max_bytes).await == expected, "{max_bytes} at a time");
         }
         log.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_time_of_the_youngest_record_is_put_right() {
+    on_core(|| async {
+        let (log, _) = create("youngest", LogSettings::default()).await;
+        for said in [NOW + 5, NOW - 5, -1] {
+            let mut bytes = batch(3, 100);
+            batch::stamp_max_timestamp(&mut bytes, said);
+            let appended = log.append(Records::Copy(&bytes), EPOCH, NOW, Origin::Client).unwrap();
+            let read = &read_all(&log, 1).await[appended.base_offset as usize / 3];
+            let stored = Batch::first(read).unwrap();
+            stored.check_crc().unwrap();
+            assert_eq!(stored.header.max_timestamp(), NOW, "said {said}");
+        }
+    });
+}
+
+#[test]
+fn records_that_do_not_suit_the_topic_are_named() {
+    on_core(|| async {
+        let settings = LogSettings {
+            compaction: Some(Compaction::default()),
+            timestamp_before_max_ms: 10,
+            timestamp_after_max_ms: 10,
+            ..LogSettings::default()
+        };
+        let (log, _) = create("misfits", settings).await;
+        let refused = |records: &[(i64, Option<&[u8]>)]| {
+            let mut builder = BatchBuilder::new(BatchFields::default());
+            records.iter().for_each(|&(time, key)| builder.push(time, key, None, &[]));
+            let bytes = builder.finish();
+            let appended = log.append(Records::Copy(&bytes), EPOCH, NOW, Origin::Client);
+            appended.err().map(|error| (error.to_string(), error.records().to_vec()))
+        };
+        let key = Some(&b"key"[..]);
+        assert_eq!(refused(&[(NOW - 10, key), (NOW + 10, key), (-1, key)]), None);
+        let (message, records) = refused(&[(NOW, None), (NOW - 99, key), (NOW, None)]).unwrap();
+        assert_eq!(message, "records of a compacted topic need a key");
+        assert_eq!(records, [0, 2]);
+        let times = [(NOW, key), (NOW + 11, key), (NOW, key), (NOW - 11, key)];
+        let (message, records) = refused(&times).unwrap();
+        assert!(message.starts_with("a timestamp is too old or too far ahead"), "{message}");
+        assert_eq!(records, [1, 3]);
+        assert_eq!(log.end_offset(), 3);
     });
 }

@@ -428,3 +428,55 @@ fn the_last_of_every_key_stays_third_part() {
 fn the_last_of_every_key_stays_fourth_part() {
     check_part(3);
 }
+
+/// Writes, cleans, and writes down up to where; then waits for its end.
+async fn clean_and_say_so(plan: Rc<Plan>, truth: Shared) {
+    let log = open(&plan).await;
+    let mut prng = Prng::new(plan.seed);
+    for _ in 0..80 {
+        append(&plan, &log, &truth, &mut prng);
+        if prng.chance(1, 8) {
+            log.roll(rt::unix_ms());
+        }
+    }
+    log.sync().await.expect("the disk works");
+    log.set_high_watermark(log.end_offset());
+    rt::sleep(Duration::from_millis(30)).await;
+    log.prepare_checkpoint().await.expect("the disk works");
+    keep(&log).await;
+    truth.borrow_mut().tried += 1;
+    let cleaned = log.clean(&Means::default()).await.expect("it can be cleaned");
+    keep(&log).await;
+    let mut truth = truth.borrow_mut();
+    truth.cleaned += u64::from(cleaned.is_some());
+    truth.synced = log.end_offset();
+    truth.lives = 1;
+}
+
+#[test]
+fn what_is_called_clean_is_clean_after_the_power_was_lost() {
+    let mut cleaned = 0;
+    for seed in seeds(40) {
+        let plan = Rc::new(Plan::new(seed, &mut Prng::new(seed)));
+        let sim = Sim::with_options(seed, SimOptions { talk: talk(), ..SimOptions::default() });
+        let host = sim.add_host("broker");
+        sim.disk(host).install_dir(Path::new("/data")).unwrap();
+        let truth = Shared::default();
+        sim.run(async {
+            sim.start(host, 1, |_| clean_and_say_so(plan.clone(), truth.clone()));
+            while truth.borrow().lives == 0 {
+                rt::sleep(Duration::from_micros(50)).await;
+            }
+            sim.crash(host, CrashKind::PowerLoss);
+            let (plan, truth) = (plan.clone(), truth.clone());
+            let needed = truth.borrow().synced;
+            sim.spawn(host, async move {
+                let log = open(&plan).await;
+                judge_opened(&plan, &log, &truth, needed).await;
+            })
+            .await;
+        });
+        cleaned += truth.borrow().cleaned;
+    }
+    assert!(cleaned > 0, "nothing was cleaned");
+}

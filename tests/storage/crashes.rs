@@ -10,13 +10,13 @@ use ringmain::base::buf::Buf;
 use ringmain::base::prng::Prng;
 use ringmain::log::{Budget, Limits, Log, LogSettings, Origin, Records, checkpoint};
 use ringmain::model::{DurabilityLevel, LeaderEpoch, Offset};
-use ringmain::rt::sim::{CrashKind, HostId, Sim};
+use ringmain::rt::sim::{CrashKind, DiskOp, Fault, FaultRule, HostId, Sim};
 use ringmain::rt::{self, file};
 use ringmain::wire::batch::BatchHeader;
 use ringmain::wire::record::BatchFields;
 
 use crate::seeds::seeds;
-use crate::support::{NOW, TOPIC, batch_of, read_all};
+use crate::support::{NOW, TOPIC, World, batch_of, read_all};
 
 const DIR: &str = "/data/t-0";
 const CHECKPOINT: &str = "/data/checkpoint";
@@ -229,7 +229,7 @@ async fn end_in_order(
 
 /// A fourth of the seeds, so that the parts run beside each other.
 fn check_part(part: u64) {
-    seeds(400).filter(|seed| seed % 4 == part).for_each(check);
+    seeds(1200).filter(|seed| seed % 4 == part).for_each(check);
 }
 
 #[test]
@@ -250,4 +250,34 @@ fn nothing_acknowledged_is_lost_third_part() {
 #[test]
 fn nothing_acknowledged_is_lost_fourth_part() {
     check_part(3);
+}
+
+/// The oldest file says where the log begins.
+#[test]
+fn no_file_of_a_segment_comes_before_those_before_it() {
+    World::new(1).run(|world| async move {
+        let settings = LogSettings { segment_bytes: 10_000, ..LogSettings::default() };
+        let log = world.create("t-0", settings).await;
+        let first = "00000000000000000000.log";
+        let stall = Fault::Stall(Duration::from_secs(1));
+        world.disk().inject(FaultRule::new(DiskOp::Open, stall).on(first));
+        for _ in 0..5 {
+            let bytes = batch_of(BatchFields::default(), 1, 9_000);
+            log.append(Records::Copy(&bytes), LeaderEpoch(0), NOW, Origin::Client).unwrap();
+        }
+        let _flushing = rt::spawn({
+            let log = log.clone();
+            async move { log.sync().await }
+        });
+        let files = || {
+            let mut files = world.disk().list(Path::new(DIR)).unwrap();
+            files.retain(|file| file.name.ends_with(".log"));
+            files.len()
+        };
+        rt::sleep(Duration::from_millis(500)).await;
+        assert_eq!(files(), 0);
+        rt::sleep(Duration::from_secs(2)).await;
+        assert_eq!(files(), 5);
+        log.close().await.unwrap();
+    });
 }

@@ -131,6 +131,40 @@ fn damage_is_seen_or_without_consequence() {
     });
 }
 
+/// A batch's base offset is outside of its checksum.
+#[test]
+fn a_wrong_base_offset_is_told_by_its_neighbours() {
+    for bit in 0..8 {
+        World::new(2).run(move |world| async move {
+            let log = world.create("t-0", settings()).await;
+            for _ in 0..100 {
+                let bytes = batch_of(BatchFields::default(), 3, 200);
+                log.append(Records::Copy(&bytes), LeaderEpoch(0), NOW, Origin::Client).unwrap();
+            }
+            let log = world.reopen(log).await;
+            let first = log.dir().join("00000000000000000000.log");
+            let bytes = world.disk().read(&first).unwrap();
+            let batches = Batches::new(&bytes).map(|batch| batch.unwrap());
+            let places: Vec<_> = batches
+                .scan(0, |end, batch| {
+                    let at = std::mem::replace(end, *end + batch.bytes.len() as u64);
+                    Some((at, batch.header.base_offset(), batch.header.next_offset()))
+                })
+                .collect();
+            assert!(places.len() > 30);
+            for &(at, base, next) in &places[..places.len() - 1] {
+                world.disk().rot(&first, at + 7, bit).unwrap();
+                for offset in base..next {
+                    if let Ok(plan) = log.read(offset, 1, 300, true).await {
+                        assert_ne!(plan.base_offset, base ^ (1 << bit), "bit {bit} of {base}");
+                    }
+                }
+                world.disk().rot(&first, at + 7, bit).unwrap();
+            }
+        });
+    }
+}
+
 /// Whatever the checkpoint says or does not say, finished segments are never cut.
 #[test]
 fn what_was_finished_and_is_damaged_is_reported_and_not_cut() {

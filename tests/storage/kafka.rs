@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use ringmain::log::checkpoint::Entry;
 use ringmain::log::{Budget, Limits, Log, LogSettings, Origin, Records, verify};
 use ringmain::model::LeaderEpoch;
-use ringmain::wire::batch::Batches;
+use ringmain::wire::batch::{self, Batches};
 
-use crate::support::{NOW, batch, empty_dir, on_core, read_all};
+use crate::support::{NOW, World, batch, bytes_of, empty_dir, on_core, read_all};
 
 const END: i64 = 124;
 
@@ -86,5 +86,69 @@ fn what_a_killed_kafka_left_is_scanned_and_complete() {
         let log = Log::open(&dir, LogSettings::default(), &budget, None).await.unwrap();
         assert_eq!(log.recovered().cut, None);
         check(&log).await;
+    });
+}
+
+/// Writes a segment of one-record batches at these offsets.
+fn segment(dir: &Path, base: i64, offsets: &[i64]) {
+    let mut bytes = Vec::new();
+    for &offset in offsets {
+        let mut one = batch(1, 10);
+        batch::stamp(&mut one, offset, 0);
+        bytes.extend(one);
+    }
+    std::fs::write(dir.join(format!("{base:020}.log")), bytes).unwrap();
+}
+
+/// A cleaned log has segments that end early, and some with nothing in them: whoever asks for an
+/// offset that is gone gets the next one that is there.
+#[test]
+fn gaps_that_a_cleaner_left_are_read_over() {
+    on_core(|| async {
+        let dir = empty_dir("kafka-cleaned").join("t-0");
+        std::fs::create_dir_all(&dir).unwrap();
+        let there = [3, 4, 130, 250, 251];
+        segment(&dir, 0, &there[..2]);
+        segment(&dir, 50, &[]);
+        segment(&dir, 100, &there[2..3]);
+        segment(&dir, 150, &[]);
+        segment(&dir, 200, &there[3..]);
+        let budget = Budget::new(Limits::default());
+        // Scanned, and then with indexes and almost without a scan.
+        for synced_offset in [0, 252] {
+            let known = Entry {
+                synced_offset,
+                segment: -1,
+                first_unfinished: i64::MAX,
+                producer_count: 1,
+                ..Entry::default()
+            };
+            let log = Log::open(&dir, LogSettings::default(), &budget, Some(&known)).await.unwrap();
+            assert_eq!((log.recovered().cut.clone(), log.end_offset()), (None, 252));
+            for offset in 0..252 {
+                let plan = log.read(offset, 1, 252, true).await.unwrap();
+                let bytes = bytes_of(&plan).await;
+                let found = Batches::new(&bytes).next().unwrap().unwrap().header.base_offset();
+                assert_eq!(Some(&found), there.iter().find(|at| **at >= offset), "at {offset}");
+            }
+            log.close().await.unwrap();
+        }
+    });
+}
+
+/// A log that was in the hands of another cluster, which knew nothing of the epochs before.
+#[test]
+fn leader_epochs_may_go_back() {
+    World::new(1).run(|world| async move {
+        let log = world.create("t-0", LogSettings::default()).await;
+        for epoch in [0, 7, 7, 3, 4] {
+            log.append(Records::Copy(&batch(2, 10)), LeaderEpoch(epoch), NOW, Origin::Client)
+                .unwrap();
+        }
+        log.sync().await.unwrap();
+        let end = log.end_offset();
+        let log = world.crash_and_open("t-0", LogSettings::default()).await;
+        assert_eq!((log.recovered().cut.clone(), log.end_offset()), (None, end));
+        assert_eq!(log.epoch_at(end - 1), Some(4));
     });
 }

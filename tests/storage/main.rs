@@ -11,8 +11,10 @@ mod outages;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod removal;
+mod replacing;
 #[path = "../support/seeds.rs"]
 mod seeds;
+mod shrinking;
 mod space;
 mod support;
 mod transactions;

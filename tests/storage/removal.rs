@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ringmain::log::{LogSettings, Origin, ReadError, Records};
-use ringmain::model::LeaderEpoch;
+use ringmain::model::{DurabilityLevel, LeaderEpoch};
 use ringmain::rt::{self, file};
 
 use crate::support::{NOW, World, batch, bytes_of, flush};
@@ -113,4 +113,35 @@ fn a_deleted_log_is_offline_and_its_directory_is_gone() {
         assert!(log_files(Path::new("/data")).await.is_empty());
         assert_eq!(file::list_dir(Path::new("/data")).await.unwrap(), []);
     });
+}
+
+#[test]
+fn a_log_goes_on_when_all_but_its_active_segment_is_gone() {
+    for durability in [DurabilityLevel::Written, DurabilityLevel::Synced] {
+        World::new(6).run(move |world| async move {
+            let log = world.create("t-0", LogSettings { durability, ..settings() }).await;
+            let append = |count| {
+                for _ in 0..count {
+                    log.append(Records::Copy(&batch(1, 1500)), EPOCH, NOW, Origin::Client).unwrap();
+                }
+            };
+            for round in 0..3 {
+                append(10);
+                flush(&log).await;
+                log.roll(NOW);
+                rt::sleep(Duration::from_millis(50)).await;
+                log.delete_before(log.end_offset()).await.unwrap();
+                assert_eq!(log.size_bytes(), 0);
+                if round % 2 == 0 {
+                    log.sync().await.unwrap();
+                }
+            }
+            append(5);
+            let progress = log.sync().await.unwrap();
+            assert_eq!(progress.synced_offset, 35);
+            let log = world.reopen(log).await;
+            assert_eq!((log.log_start_offset(), log.end_offset()), (30, 35));
+            log.close().await.unwrap();
+        });
+    }
 }

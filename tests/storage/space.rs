@@ -7,6 +7,7 @@ use std::time::Duration;
 use ringmain::log::{AppendError, Log, LogSettings, Origin, Records};
 use ringmain::model::LeaderEpoch;
 use ringmain::rt;
+use ringmain::rt::sim::{DiskOp, Fault, FaultRule};
 
 use crate::seeds::seeds;
 use crate::support::{NOW, World, batch, read_all};
@@ -49,7 +50,9 @@ fn a_full_disk_is_waited_for() {
             };
             assert!(matches!(refused, AppendError::DiskFull), "{refused:?}");
             assert_eq!(read_all(&log, 50_000).await, kept);
-            let _ = log.checkpoint().await;
+            // Nobody waits for room who could do something else meanwhile.
+            let refused = log.checkpoint().await.expect_err("there is no room");
+            assert!(refused.is_disk_full(), "{refused}");
             assert!(log.failure().is_none(), "{:?}", log.failure());
             // Room is made by deleting.
             log.delete_before(kept.len() as i64 / 2).await.expect("deleting needs no room");
@@ -63,6 +66,24 @@ fn a_full_disk_is_waited_for() {
             let log = world.reopen(log).await;
             assert_eq!(read_all(&log, 50_000).await, kept[start..]);
             log.close().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_log_that_has_no_room_to_end_a_segment_can_be_deleted() {
+    for seed in seeds(10) {
+        World::new(seed).run(move |world| async move {
+            let log = world.create("t-0", LogSettings::default()).await;
+            append(&log, &mut Vec::new()).expect("there is room");
+            log.sync().await.expect("there is room");
+            world.disk().inject(FaultRule::new(DiskOp::Write, Fault::Enospc).on("index").always());
+            log.roll(NOW);
+            rt::sleep(Duration::from_secs(1)).await;
+            assert!(log.is_disk_full());
+            let deleted = rt::timeout(Duration::from_secs(2), log.delete()).await;
+            deleted.expect("it does not wait for room").expect("deleting needs no room");
+            assert!(!log.is_disk_full());
         });
     }
 }

@@ -168,7 +168,7 @@ fn look_at(bytes: &[u8]) {
     let _ = batch::validate(bytes);
     for batch in Batches::new(bytes).flatten() {
         assert_eq!(batch.bytes.len(), batch.header.size());
-        let _ = (batch.check_crc(), record::validate_records(batch.bytes));
+        let _ = (batch.check_crc(), record::walk(batch.header, batch.payload()));
         let records = RecordReader::new(batch.payload(), batch.header.record_count());
         for record in records.flatten() {
             assert_eq!(record.headers.iter().count(), record.headers.len());

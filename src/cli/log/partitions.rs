@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, fcntl_lock};
+
 use crate::cli::failure::{Failure, plain};
 use crate::log::names::{self, Name};
 
@@ -60,7 +62,7 @@ pub fn keep_out(dir: &Path) -> Result<Option<File>, Failure> {
     let around = fs::canonicalize(dir).ok().and_then(|dir| Some(dir.parent()?.to_owned()));
     for dir in [Some(dir.to_owned()), around].into_iter().flatten() {
         let Ok(lock) = File::open(dir.join(".lock")) else { continue };
-        if lock.try_lock_shared().is_err() {
+        if fcntl_lock(&lock, FlockOperation::NonBlockingLockShared).is_err() {
             return Err(Failure::Told(format!(
                 "{} is in use by a broker: stop it first, what is being written looks like damage",
                 dir.display()

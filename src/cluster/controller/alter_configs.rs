@@ -11,6 +11,7 @@ use crate::cluster::{ClusterImage, Command};
 use crate::config::{
     BrokerSettings, Effect, Overrides, Property, Table, TopicConfig, broker, topic,
 };
+use crate::model::topic_name::{self, InvalidName};
 use crate::model::{BrokerId, ErrorCode, NodeId, TopicId};
 
 /// Whose settings.
@@ -147,6 +148,7 @@ impl<'a> Target<'a> {
         }
         let (scope, present) = match resource {
             Resource::Topic(name) => {
+                check_name(name)?;
                 let topic = image.topic(name).ok_or_else(|| {
                     let message = format!("there is no topic {name}");
                     Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message)
@@ -245,6 +247,17 @@ impl<'a> Target<'a> {
         }
         Ok(settings.validate()?)
     }
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    topic_name::validate(name).map_err(|fault| {
+        let code = match fault {
+            // Brokers have defaults under the empty name, topics have not.
+            InvalidName::Empty => ErrorCode::INVALID_REQUEST,
+            _ => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        };
+        Refusal::new(code, fault.to_string())
+    })
 }
 
 fn items(text: &str) -> Vec<String> {

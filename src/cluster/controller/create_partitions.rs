@@ -55,6 +55,9 @@ fn decide(
     };
     let present = topic.partitions.len() as i32;
     let added = more.count.checked_sub(present).filter(|&added| added > 0);
+    if let Some(added) = added {
+        check_room(image, added as usize, left)?;
+    }
     let Some(added) = added.filter(|_| more.count <= PARTITIONS_PER_TOPIC_MAX as i32) else {
         return Err(Refusal::new(
             ErrorCode::INVALID_PARTITIONS,
@@ -65,7 +68,6 @@ fn decide(
             ),
         ));
     };
-    check_room(image, added as usize, left)?;
     let factor = topic.partitions[0].replicas.len();
     let refuse = |message: String| Refusal::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message);
     if let Some(assignments) = &more.assignments {

@@ -117,6 +117,11 @@ impl Request<'_> {
     fn check_name(&self, name: &str) -> Result<(), Refusal> {
         topic_name::validate(name)
             .map_err(|fault| Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, fault.to_string()))?;
+        if name == topic_name::CLUSTER_METADATA {
+            // Its directory would be taken for Kafka's.
+            let message = format!("{name} is the name of Kafka's own metadata");
+            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        }
         if self.image.topic(name).is_some() {
             let message = format!("topic {name} exists");
             return Err(Refusal::new(ErrorCode::TOPIC_ALREADY_EXISTS, message));
@@ -207,13 +212,14 @@ impl Request<'_> {
     }
 
     fn check_room(&self, partitions: usize) -> Result<(), Refusal> {
+        check_room(&self.image, partitions, self.partitions_left)?;
         if partitions > PARTITIONS_PER_TOPIC_MAX {
             let message = format!(
                 "{partitions} partitions are more than the {PARTITIONS_PER_TOPIC_MAX} of a topic"
             );
             return Err(Refusal::new(ErrorCode::INVALID_PARTITIONS, message));
         }
-        check_room(&self.image, partitions, self.partitions_left)
+        Ok(())
     }
 }
 

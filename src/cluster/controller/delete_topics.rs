@@ -1,12 +1,12 @@
 //! DeleteTopics.
 
-use super::Refusal;
+use super::{Refusal, repeated};
 use crate::cluster::{ClusterImage, Command};
 use crate::config::{BrokerConfig, BrokerSettings};
 use crate::model::{ErrorCode, TopicId};
 
 /// How a request names a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicRef {
     Name(String),
     Id(TopicId),
@@ -24,11 +24,16 @@ pub fn delete_topics(
         TopicRef::Id(id) => image.topic_by_id(*id).map(|topic| topic.id),
     };
     let found: Vec<Option<TopicId>> = requested.iter().map(find).collect();
+    let (called_twice, found_twice) = (repeated(requested), repeated(&found));
     let decide = |(topic, found): (&TopicRef, &Option<TopicId>)| {
         let named = match topic {
             TopicRef::Name(name) => name.clone(),
             TopicRef::Id(id) => id.to_string(),
         };
+        if called_twice.contains(topic) || found.is_some() && found_twice.contains(found) {
+            let message = format!("the request names topic {named} more than once");
+            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        }
         let Some(id) = *found else {
             let code = match topic {
                 TopicRef::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -40,24 +45,7 @@ pub fn delete_topics(
             let message = "topics cannot be deleted while delete.topic.enable is false";
             return Err(Refusal::new(ErrorCode::TOPIC_DELETION_DISABLED, message));
         }
-        Ok((id, named))
+        Ok(Command::DeleteTopic { id })
     };
-    let mut decided: Vec<Result<(TopicId, String), Refusal>> =
-        requested.iter().zip(&found).map(decide).collect();
-    let repeated = repeated_ids(&found);
-    decided
-        .drain(..)
-        .map(|decision| {
-            let (id, named) = decision?;
-            if repeated.contains(&id) {
-                let message = format!("the request names topic {named} more than once");
-                return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
-            }
-            Ok(Command::DeleteTopic { id })
-        })
-        .collect()
-}
-
-fn repeated_ids(found: &[Option<TopicId>]) -> Vec<TopicId> {
-    super::repeated(found).into_iter().filter_map(|id| *id).collect()
+    requested.iter().zip(&found).map(decide).collect()
 }

@@ -31,6 +31,9 @@ impl Log {
             return Ok(false);
         }
         for segment in old {
+            while segment.is_ending.get() {
+                self.finished.wait().await;
+            }
             segment.pin().await?;
         }
         let mut step = Step { log: self, is_whole: false };
@@ -41,6 +44,7 @@ impl Log {
                 return Err(error);
             }
         };
+        self.pass_over(old);
         {
             let mut segments = self.segments.borrow_mut();
             let at = segments.iter().position(|segment| Rc::ptr_eq(segment, &old[0]));

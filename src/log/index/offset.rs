@@ -66,12 +66,15 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
     entries.iter().flat_map(|entry| entry.to_bytes()).collect()
 }
 
+/// The last entry at or below an offset.
+pub fn entry_for(entries: &[Entry], relative: u32) -> Option<Entry> {
+    let after = entries.partition_point(|entry| entry.relative <= relative);
+    Some(entries[after.checked_sub(1)?])
+}
+
 /// The position to scan from for an offset: that of the last entry at or below it, or 0.
 pub fn position_for(entries: &[Entry], relative: u32) -> u32 {
-    match entries.partition_point(|entry| entry.relative <= relative) {
-        0 => 0,
-        after => entries[after - 1].position,
-    }
+    entry_for(entries, relative).map_or(0, |entry| entry.position)
 }
 
 /// The last batch boundary known to lie at or before `position`.

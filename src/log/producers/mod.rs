@@ -70,6 +70,18 @@ pub enum Refusal {
     TooMany,
 }
 
+impl Refusal {
+    pub fn message(self) -> &'static str {
+        match self {
+            Refusal::OutOfOrder => "the sequence number does not follow the producer's last one",
+            Refusal::StaleEpoch => "the producer has a newer epoch",
+            Refusal::TransactionOpen => "the producer has an open transaction",
+            Refusal::CoordinatorFenced => "the coordinator has a newer epoch",
+            Refusal::TooMany => "the partition remembers as many producers as it can",
+        }
+    }
+}
+
 /// A transaction that a marker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {

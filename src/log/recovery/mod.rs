@@ -105,13 +105,13 @@ impl Log {
         topic: TopicId,
         settings: LogSettings,
         budget: &Rc<Budget>,
-        known: Option<Entry>,
+        known: Option<&Entry>,
     ) -> Result<Rc<Log>, Error> {
         let metadata = dir.join(names::PARTITION_METADATA);
         if !file::exists(&metadata).await.at(&metadata)? {
             return Log::create(dir, topic, settings, budget).await;
         }
-        let log = Log::open(dir, settings, budget, known.as_ref()).await?;
+        let log = Log::open(dir, settings, budget, known).await?;
         if log.topic_id == topic {
             Ok(log)
         } else {
@@ -164,7 +164,8 @@ impl Log {
             stepped: Broadcast::default(),
             finishing: Rc::default(),
             finished: Rc::default(),
-            disk_full: Cell::new(false),
+            disk_full: RefCell::default(),
+            starved: Rc::default(),
             failure: Rc::default(),
             jitter_ms: Cell::new(0),
             reshaping: Reshaping::default(),

@@ -50,7 +50,7 @@ pub(super) async fn recover(
     let mut epochs = read_epochs(dir, &inventory).await?;
     let until = if is_clean { ground.synced_offset } else { ground.offset };
     let epochs_kept = !epochs.truncate_end(until) && is_clean;
-    let places = places(dir, &inventory);
+    let places = places(dir, &inventory, known.is_some_and(Entry::is_foreign));
     let plans = places.iter().map(|place| plan(place, known, &ground, is_clean));
     let plans: Vec<Plan> = plans.collect();
     // A segment that is read from its first byte on tells which transactions it aborted, to somebody
@@ -157,8 +157,7 @@ fn ground(dir: &Path, inventory: &Inventory, known: Option<&Entry>) -> Result<Gr
     let (&first, _) = inventory.segments.first_key_value().expect("asked with segments");
     let whole = Ground { segment: first, position: 0, offset: first, synced_offset: first };
     let Some(known) = known else { return Ok(whole) };
-    if known.segment < 0 {
-        // Of Kafka: the offset is known, its place is not.
+    if known.is_foreign() {
         let holder = inventory.segments.range(..=known.synced_offset).next_back();
         let segment = holder.map_or(first, |(&base, _)| base);
         let synced_offset = known.synced_offset;
@@ -207,14 +206,16 @@ struct Place<'a> {
     next: Option<Offset>,
     /// The snapshot of its end is there, which is written when all else is durable.
     was_finished: bool,
+    /// It may have been cleaned, and need not have such a snapshot then.
+    is_foreign: bool,
 }
 
-fn places<'a>(dir: &'a Rc<Path>, inventory: &Inventory) -> Vec<Place<'a>> {
+fn places<'a>(dir: &'a Rc<Path>, inventory: &Inventory, is_foreign: bool) -> Vec<Place<'a>> {
     let mut places: Vec<Place<'a>> = Vec::with_capacity(inventory.segments.len());
     let mut next = None;
     for (&base, &files) in inventory.segments.iter().rev() {
         let was_finished = next.is_some_and(|next| inventory.snapshots.contains(&next));
-        places.push(Place { dir, base, files, next, was_finished });
+        places.push(Place { dir, base, files, next, was_finished, is_foreign });
         next = Some(base);
     }
     places.reverse();
@@ -292,7 +293,9 @@ impl Place<'_> {
         let end = replay.segment(&segment, position, offset).await?;
         let end_offset = segment.end_offset.get();
         // A finished segment may end below the next one: compaction leaves gaps.
-        let is_exact = end.why.is_none() && end.position == end.file_len && self.was_finished;
+        let is_exact = end.why.is_none()
+            && end.position == end.file_len
+            && (self.was_finished || self.is_foreign);
         let goes_on = self.next.is_none_or(|next| end_offset == next) || is_exact;
         let needed = ground.synced_offset.min(self.next.unwrap_or(Offset::MAX));
         let is_damage = (end_offset < needed && !is_exact) || (!goes_on && self.was_finished);

@@ -36,7 +36,7 @@ impl Segment {
                 self.prepare(end, most);
             }
             self.prepared.wait().await;
-            if let Some(error) = self.preparation_error.take() {
+            if let Some(error) = self.preparation_error.borrow().clone() {
                 return Err(error);
             }
         }
@@ -47,7 +47,8 @@ impl Segment {
     pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, most: u64) {
         let left = self.allocated.get().saturating_sub(self.len.get());
         let full = self.allocated.get() >= sector_ceil(most);
-        if left < self.allocation_step.get() / 2 && !full && !self.preparing.get() {
+        let may = !self.preparing.get() && self.preparation_error.borrow().is_none();
+        if left < self.allocation_step.get() / 2 && !full && may {
             self.prepare(self.allocated.get() + 1, most);
         }
     }
@@ -76,6 +77,11 @@ impl Segment {
     }
 
     pub(super) async fn open_for_writing(&self) -> Result<(), Error> {
+        // An attempt ahead of need may have failed: only a lack of room is ever tried again.
+        let failed = self.preparation_error.borrow().clone();
+        if let Some(error) = failed.filter(|error| !error.is_disk_full()) {
+            return Err(error);
+        }
         if self.writing.borrow().is_some() {
             return Ok(());
         }
@@ -104,13 +110,37 @@ impl Segment {
         let step = (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX);
         let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
-        writer.allocate(from, to - from).await.at(&self.log_path())?;
-        self.allocated.set(to);
-        self.allocation_step.set(step);
-        Ok(())
+        match self.reserve(&writer, from, to).await {
+            // That there is no room for what may come is no reason to refuse what is there.
+            Err(error) if error.is_disk_full() && sector_ceil(end) < to => {
+                self.allocation_step.set(0);
+                self.reserve(&writer, from, sector_ceil(end)).await
+            }
+            reserved => {
+                self.allocation_step.set(step);
+                reserved
+            }
+        }
     }
 
-    pub(super) fn close_writer(&self) {
+    async fn reserve(&self, writer: &File, from: u64, to: u64) -> Result<(), Error> {
+        if to <= from {
+            return Ok(());
+        }
+        let path = self.log_path();
+        let reserved = writer.allocate(from, to - from).await.at(&path);
+        match &reserved {
+            // What there was is taken all the same, and missing elsewhere.
+            Err(error) if error.is_disk_full() => {
+                writer.truncate(from.max(self.written.get())).await.at(&path)?;
+            }
+            Err(_) => {}
+            Ok(()) => self.allocated.set(to),
+        }
+        reserved
+    }
+
+    pub(in crate::log) fn close_writer(&self) {
         self.writing.borrow_mut().take();
         self.allocated.set(0);
     }

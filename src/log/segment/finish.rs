@@ -1,8 +1,9 @@
 //! Writing a segment's indexes, and making the files of a closing one exact.
 //!
-//! Order of a finish: indexes (written, cut, synced), then the log file (cut to its length,
-//! synced). A crash between any two steps leaves a log file with zeros behind its last batch, or
-//! an index that ends early or is missing; opening repairs both.
+//! Order of a finish: the log file is cut to its length, which on a full disk makes room for the
+//! indexes (written, cut, synced), then it is synced. A crash between any two steps leaves a log
+//! file with zeros behind its last batch, or an index that ends early or is missing; opening
+//! repairs both.
 
 use std::path::Path;
 
@@ -76,18 +77,35 @@ impl Segment {
         Ok(())
     }
 
+    /// Makes what is written durable.
+    pub(in crate::log) async fn sync(&self) -> Result<(), Error> {
+        let written = self.written.get();
+        if self.synced.get() < written {
+            self.sync_file().await?;
+            self.synced.set(self.synced.get().max(written));
+        }
+        Ok(())
+    }
+
+    /// Syncs the log file, if it is open.
+    async fn sync_file(&self) -> Result<(), Error> {
+        let turn = self.gate.begin().await?;
+        let Some(writer) = self.writer() else { return Ok(()) };
+        turn.end(writer.sync_data().await.at(&self.log_path()))
+    }
+
     /// Makes the files of a wholly written segment exact and durable.
     pub(in crate::log) async fn finish(&self) -> Result<(), Error> {
         assert!(self.is_written(), "a segment is finished after its last write");
         self.preparation_ended().await;
-        self.write_indexes(true).await?;
         let path = self.log_path();
         if let Some(writer) = self.writer() {
             writer.truncate(self.len.get()).await.at(&path)?;
             self.allocated.set(self.len.get());
-            if !planted::is("finish-without-a-sync") {
-                writer.sync_data().await.at(&path)?;
-            }
+        }
+        self.write_indexes(true).await?;
+        if !planted::is("finish-without-a-sync") {
+            self.sync_file().await?;
         }
         self.synced.set(self.len.get());
         self.finished.set(true);
@@ -108,7 +126,7 @@ impl Segment {
             let writer = self.writer().expect("just opened");
             writer.truncate(self.len.get()).await.at(&path)?;
             if !planted::is("serve-what-was-recovered-unsynced") {
-                writer.sync_data().await.at(&path)?;
+                self.sync_file().await?;
             }
             self.synced.set(self.len.get());
             self.write_indexes(false).await?;

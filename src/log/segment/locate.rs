@@ -112,23 +112,21 @@ impl Segment {
         }
     }
 
+    /// No checksum covers a batch's base offset: its neighbours and its entry in the index do.
     async fn locate_by_index(&self, offset: Offset) -> Result<Option<Found>, Error> {
         let relative = u32::try_from((offset - self.base_offset).max(0)).unwrap_or(u32::MAX);
-        let position = {
-            let indexes = self.indexes.borrow();
-            u64::from(offset::position_for(indexes.offset.known(), relative))
-        };
-        let mut window = Window::new(self, position).await?;
-        let mut is_first = true;
+        let entry = offset::entry_for(self.indexes.borrow().offset.known(), relative);
+        let mut window = Window::new(self, entry.map_or(0, |entry| entry.position.into())).await?;
+        let mut entry = entry.map(|entry| self.base_offset + Offset::from(entry.relative));
         while let Some(found) = window.next().await? {
-            if is_first && position > 0 && found.header.base_offset > offset {
+            if entry.take().is_some_and(|last_offset| last_offset != found.header.last_offset()) {
                 let path = self.path(names::OFFSET_INDEX);
-                return Err(Error::corrupt(&path, 0, "an entry leads behind its offset"));
+                return Err(Error::corrupt(&path, 0, "an entry does not fit its batch"));
             }
             if found.header.last_offset() >= offset {
+                window.next().await?;
                 return Ok(Some(found));
             }
-            is_first = false;
         }
         Ok(None)
     }
@@ -188,6 +186,8 @@ struct Window<'a> {
     /// Position of the buffer's first byte.
     start: u64,
     next: u64,
+    /// The least offset that the next batch may have.
+    expected: Offset,
     /// The device has the file's bytes up to here.
     end: u64,
 }
@@ -197,7 +197,8 @@ impl<'a> Window<'a> {
         let file = segment.reader().await?;
         let buf = Buf::with_capacity(WINDOW);
         let end = segment.written.get();
-        Ok(Window { segment, file, buf, start: position, next: position, end })
+        let expected = segment.base_offset;
+        Ok(Window { segment, file, buf, start: position, next: position, expected, end })
     }
 
     /// `None` behind the last whole batch on the device.
@@ -219,7 +220,7 @@ impl<'a> Window<'a> {
         let at = (position - self.start) as usize;
         let header = self.buf.get(at..).and_then(|bytes| Header::read(bytes).ok());
         let header = header.filter(|header| {
-            header.base_offset >= self.segment.base_offset
+            header.base_offset >= self.expected
                 && header.last_offset() < self.segment.end_offset.get()
         });
         let Some(header) = header else {
@@ -227,6 +228,7 @@ impl<'a> Window<'a> {
             return Err(Error::corrupt(&path, position, "no batch where one must begin"));
         };
         self.next = position + header.len as u64;
+        self.expected = header.last_offset() + 1;
         Ok((self.next <= self.end).then_some(Found { position, header }))
     }
 }

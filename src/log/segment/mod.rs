@@ -7,6 +7,7 @@
 mod column;
 mod files;
 mod finish;
+mod gate;
 mod locate;
 mod replace;
 
@@ -25,6 +26,7 @@ use crate::base::signal::Broadcast;
 use crate::model::Offset;
 use crate::rt;
 use column::Column;
+pub(super) use gate::{SyncGate, SyncTurn};
 
 pub(super) struct Indexes {
     pub(super) offset: Column<offset::Entry>,
@@ -50,6 +52,15 @@ pub(super) struct Restored {
     pub(super) offset_entries: usize,
     pub(super) time_entries: usize,
     pub(super) txn_entries: usize,
+}
+
+/// What is still to be written when a segment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Whole,
+    /// Its records are deleted; the snapshot of its end says who produced before the next one.
+    Snapshot,
+    Nothing,
 }
 
 pub(super) struct Segment {
@@ -79,9 +90,14 @@ pub(super) struct Segment {
     pub(super) finished: Cell<bool>,
     /// Its files are about to be replaced, or were: readers use what is open and in memory.
     is_pinned: Cell<bool>,
+    pub(super) ending: Cell<Ending>,
+    /// A task is finishing it at this moment.
+    pub(super) is_ending: Cell<bool>,
     /// In the core's list of segments that are open for readers.
     pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
+    /// In front of every sync of the log file.
+    pub(super) gate: Rc<SyncGate>,
     reading: RefCell<Option<rt::File>>,
     /// Bytes reserved on the device, and the size of the last step.
     allocated: Cell<u64>,
@@ -120,8 +136,11 @@ impl Segment {
             }),
             finished: Cell::new(false),
             is_pinned: Cell::new(false),
+            ending: Cell::new(Ending::Whole),
+            is_ending: Cell::new(false),
             is_warm: Cell::new(false),
             writing: RefCell::new(None),
+            gate: Rc::default(),
             reading: RefCell::new(None),
             allocated: Cell::new(0),
             allocation_step: Cell::new(0),

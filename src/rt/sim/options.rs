@@ -11,6 +11,9 @@ pub struct SimOptions {
     /// Polls after which a simulation is taken for one that never ends.
     pub steps_max: u64,
     pub task_order: TaskOrder,
+    /// Chance in a million, with every poll, that some task is polled for no reason as well, which
+    /// futures must bear. It may also hide that a wake-up was lost: not for every simulation.
+    pub idle_polls_ppm: u32,
     pub disk: DiskOptions,
     pub net: NetOptions,
     /// From one core to another of the same host.
@@ -103,6 +106,7 @@ impl Default for SimOptions {
             step_nanos: 100..2_000,
             steps_max: 20_000_000,
             task_order: TaskOrder::Any,
+            idle_polls_ppm: 0,
             disk: DiskOptions::default(),
             net: NetOptions::default(),
             mesh_delay: Delay::between_us(0, 5),

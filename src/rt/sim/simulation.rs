@@ -183,6 +183,9 @@ impl Sim {
         let waker = bell.waker();
         loop {
             world.fire_due();
+            if world.dice.ppm(world.options.idle_polls_ppm) {
+                world.tasks.wake_any(&world.dice);
+            }
             match world.tasks.choose(&world.dice, world.options.task_order) {
                 Some(id) if id == main => {
                     bell.lower();

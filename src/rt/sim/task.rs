@@ -95,6 +95,16 @@ impl Tasks {
         Some(ready.remove(index))
     }
 
+    /// Makes any task runnable, whatever it waits for.
+    pub(super) fn wake_any(&self, dice: &Dice) {
+        let entries = self.entries.borrow();
+        if !entries.is_empty()
+            && let Some(entry) = entries.values().nth(dice.index(entries.len()))
+        {
+            entry.bell.wake_by_ref();
+        }
+    }
+
     /// Takes a task's body out to poll it.
     pub(super) fn take(&self, id: TaskId) -> Option<(Rc<Core>, Waker, Body)> {
         let mut entries = self.entries.borrow_mut();

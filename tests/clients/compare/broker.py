@@ -1,6 +1,7 @@
 """One of the two brokers: connections, raw and decoded questions, and the answers without what may differ."""
 
 import itertools
+import re
 import socket
 import struct
 import time
@@ -10,6 +11,8 @@ from . import records, schema
 
 PATIENCE = 10
 LATEST = -1
+NEAR = "near"
+LOADING = 14  # COORDINATOR_LOAD_IN_PROGRESS
 UNKNOWN_ID = uuid.UUID("12345678-9abc-4def-8123-456789abcdef")
 
 
@@ -117,8 +120,8 @@ class Broker:
         """A name of the same length at both brokers; it comes back as `T-word-number`."""
         return f"{self.prefix}-{word}-{next(self.counter)}"
 
-    def topic(self, partitions=1, **settings):
-        name = self.name()
+    def topic(self, partitions=1, name=None, **settings):
+        name = name or self.name()
         configs = [{"Name": key.replace("_", "."), "Value": value} for key, value in settings.items()]
         made = self.ask("CreateTopics", 7, TimeoutMs=10000, Topics=[{
             "Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Configs": configs}])["Topics"][0]
@@ -139,6 +142,15 @@ class Broker:
             if one["PartitionIndex"] == partition:
                 return self.nodes.get(one["LeaderId"], self.address)
         return self.address
+
+    def neighbour(self, topic):
+        """A new topic whose partition has the same leader; how many were made for it does not show in its name."""
+        name = self.name(NEAR)
+        for tries in range(100):
+            other = self.topic(name=name + "x" * tries)
+            if self.leader(other) == self.leader(topic):
+                return other
+        raise AssertionError(f"no new topic gets the leader of {topic}")
 
     # The data path, in its usual shape
 
@@ -174,8 +186,18 @@ class Broker:
             assert made["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0, made
         return topic
 
+    def init_producer_id(self, version=4, **fields):
+        """Kafka must first get a block of ids from its controller, and says so to the first that ask."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            made = self.ask("InitProducerId", version, **{
+                "TransactionalId": None, "TransactionTimeoutMs": 60000, **fields})
+            if isinstance(made, str) or made["ErrorCode"] != LOADING or time.monotonic() > until:
+                return made
+            time.sleep(0.05)
+
     def producer_id(self):
-        made = self.ask("InitProducerId", 4, TransactionalId=None, TransactionTimeoutMs=60000)
+        made = self.init_producer_id()
         assert made["ErrorCode"] == 0, made
         return made["ProducerId"]
 
@@ -196,10 +218,14 @@ MASKS = {
 NODES = {"NodeId", "BrokerId", "LeaderId", "ControllerId"}
 NODE_LISTS = {"ReplicaNodes", "IsrNodes"}
 DROPPED = {"ThrottleTimeMs"}
+EXPLANATIONS = {"ErrorMessage", "BatchIndexErrorMessage"}
 
 
 def comparable(broker, value, name="", messages=False):
-    """The value without what may differ between two brokers: names of nodes, ids, times, words of explanation."""
+    """The value without what may differ between two brokers: names of nodes, ids, times; of words of explanation it
+    leaves whether there are any."""
+    if name in EXPLANATIONS and not messages:
+        return bool(value)
     if name in MASKS:
         return MASKS[name](value)
     if name in NODES:
@@ -211,11 +237,11 @@ def comparable(broker, value, name="", messages=False):
         return [shape for at, shape in enumerate(shapes) if shape not in shapes[:at]]
     if isinstance(value, dict):
         return {key: comparable(broker, one, key, messages) for key, one in value.items()
-                if key not in DROPPED and (messages or key != "ErrorMessage" and key != "BatchIndexErrorMessage")}
+                if key not in DROPPED}
     if isinstance(value, (list, tuple)):
         return [comparable(broker, one, messages=messages) for one in value]
     if isinstance(value, str):
-        return value.replace(broker.prefix, "T")
+        return re.sub(rf"(-{NEAR}-\d+)x+", r"\1", value.replace(broker.prefix, "T"))
     if isinstance(value, (bytes, uuid.UUID)):
         return str(value)
     return value

@@ -27,6 +27,10 @@ def record(offset_delta, value, key=None, time_delta=0, headers=()):
     return zigzag(len(body)) + body
 
 
+def raw_record(body):
+    return zigzag(len(body)) + body
+
+
 def batch(values=(b"value",), *, key=None, base=0, leader_epoch=-1, magic=2, attributes=0, last_delta=None, time=TIME,
           max_time=None, producer=-1, epoch=-1, sequence=-1, count=None, payload=None, crc=None, size=None):
     """One batch of version 2. Whatever is named is put in as it is, right or wrong."""

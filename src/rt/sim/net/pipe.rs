@@ -102,7 +102,8 @@ impl Pipe {
         }
         if !self.arrived.is_empty() && !self.deaf {
             let count = split(most.min(self.arrived.len()));
-            let bytes = self.arrived.drain(..count).collect();
+            let rest = self.arrived.split_off(count);
+            let bytes = Vec::from(std::mem::replace(&mut self.arrived, rest));
             completer.complete(Ok(bytes));
             self.senders.wake_all();
         } else if self.reset_arrived {

@@ -168,6 +168,8 @@ case("alter-configs-unknown-key", lambda broker: replace(broker, broker.topic(),
 case("alter-configs-no-number", lambda broker: replace(broker, broker.topic(), retention_ms="soon"))
 case("alter-configs-null", lambda broker: replace(broker, broker.topic(), retention_ms=None))
 case("alter-configs-unknown-topic", lambda broker: replace(broker, "nowhere", retention_ms="1"))
+case("alter-configs-empty-name", lambda broker: replace(broker, "", retention_ms="1"))
+case("alter-configs-bad-name", lambda broker: replace(broker, "a b", retention_ms="1"))
 case("alter-configs-type-99", lambda broker: replace(broker, "x", kind=99))
 case("alter-configs-validate-only",
      lambda broker: replace(broker, broker.topic(), validate_only=True, retention_ms="1"))

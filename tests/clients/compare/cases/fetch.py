@@ -34,6 +34,7 @@ case("fetch-zero-id", lambda broker: broker.ask("Fetch", 13, MaxWaitMs=0, MinByt
 case("fetch-nothing", lambda broker: broker.ask("Fetch", 12, MaxWaitMs=0, MinBytes=0, Topics=[]))
 case("fetch-read-committed", lambda broker: broker.fetch(broker.filled(3), IsolationLevel=1))
 case("fetch-isolation-7", lambda broker: broker.fetch(broker.filled(3), IsolationLevel=7))
+case("fetch-isolation-7-v4", lambda broker: broker.fetch(broker.filled(3), version=4, IsolationLevel=7))
 case("fetch-isolation-negative", lambda broker: broker.fetch(broker.filled(3), IsolationLevel=-1))
 
 
@@ -79,15 +80,12 @@ sizes("both-1", 1, 1)
 
 @case("fetch-limit-over-two-partitions")
 def two_partitions(broker):
-    """The first may exceed the limit, the second then gets nothing. Both by the same leader."""
-    topic = broker.topic(1)
-    other = broker.topic(1)
-    to = broker.leader(topic)
-    if broker.leader(other) != to:
-        return "the partitions have two leaders here"
+    """The first may exceed the limit, the second then gets nothing."""
+    topic = broker.topic()
+    other = broker.neighbour(topic)
     for name in (topic, other):
         broker.produce(name, batch([b"x" * 1000]))
-    return broker.ask("Fetch", 12, to, MaxWaitMs=0, MinBytes=0, MaxBytes=500, Topics=[
+    return broker.ask("Fetch", 12, broker.leader(topic), MaxWaitMs=0, MinBytes=0, MaxBytes=500, Topics=[
         {"Topic": name, "Partitions": [{"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 500}]}
         for name in (topic, other)])
 
@@ -218,6 +216,20 @@ def forgotten(broker):
     found.append(session.fetch(1, forgotten=[session.topic]))
     broker.produce(session.topic, batch([b"new"], time=TIME))
     return found + [session.fetch(2), session.fetch(3, (session.topic, 0, 0))]
+
+
+@case("session-forgotten-one-of-two")
+def forgotten_one(broker):
+    session = Session(broker)
+    other = broker.neighbour(session.topic)
+    return [session.fetch(0, (session.topic, 0, 0), (other, 0, 0)), session.fetch(1, forgotten=[session.topic]),
+            session.fetch(2)]
+
+
+@case("session-same-partition-twice")
+def session_twice(broker):
+    session = Session(broker)
+    return [session.fetch(0, (session.topic, 0, 0), (session.topic, 0, 1)), session.fetch(1)]
 
 
 @case("session-error-is-told-again")

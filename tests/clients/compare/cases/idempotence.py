@@ -5,8 +5,7 @@ from . import case
 
 
 def init(broker, version=4, transactional_id=None, timeout=60000, **fields):
-    return broker.ask("InitProducerId", version, TransactionalId=transactional_id, TransactionTimeoutMs=timeout,
-                      **fields)
+    return broker.init_producer_id(version, TransactionalId=transactional_id, TransactionTimeoutMs=timeout, **fields)
 
 
 for version in range(6):
@@ -14,6 +13,7 @@ for version in range(6):
 case("init-producer-id-empty-transactional-id", lambda broker: init(broker, transactional_id=""))
 case("init-producer-id-with-own-id", lambda broker: init(broker, ProducerId=7, ProducerEpoch=0))
 case("init-producer-id-with-epoch-only", lambda broker: init(broker, ProducerId=-1, ProducerEpoch=3))
+case("init-producer-id-with-id-only", lambda broker: init(broker, ProducerId=7, ProducerEpoch=-1))
 case("init-producer-id-no-timeout", lambda broker: init(broker, timeout=0))
 case("init-producer-id-negative-timeout", lambda broker: init(broker, timeout=-1))
 

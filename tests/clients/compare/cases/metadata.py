@@ -63,6 +63,12 @@ def by_id(broker):
     return of(broker, 12, {"Name": None, "TopicId": broker.ids[topic]})["Topics"]
 
 
+@case("metadata-same-id-twice")
+def id_twice(broker):
+    one = {"Name": None, "TopicId": broker.ids[broker.topic()]}
+    return of(broker, 12, one, one)["Topics"]
+
+
 case("metadata-unknown-id", lambda broker: of(broker, 12, {"Name": None, "TopicId": UNKNOWN_ID})["Topics"])
 case("metadata-null-name-and-zero-id", lambda broker: of(broker, 12, {"Name": None, "TopicId": schema.ZERO_ID}))
 case("metadata-null-name-v10", lambda broker: of(broker, 10, {"Name": None, "TopicId": UNKNOWN_ID}))
@@ -116,6 +122,12 @@ def pages(broker, names, limit=2000, cursor=None):
 
 
 case("topic-partitions", lambda broker: pages(broker, [broker.topic(3)]))
+@case("topic-partitions-same-topic-twice")
+def pages_twice(broker):
+    topic = broker.topic()
+    return pages(broker, [topic, topic])
+
+
 case("topic-partitions-unknown", lambda broker: pages(broker, [broker.name("nowhere")]))
 case("topic-partitions-bad-name", lambda broker: pages(broker, ["no spaces"]))
 case("topic-partitions-empty-name", lambda broker: pages(broker, [""]))

@@ -24,6 +24,8 @@ case("list-offsets-negative-partition", lambda broker: broker.list_offsets(broke
 case("list-offsets-bad-name", lambda broker: broker.list_offsets("a b", 0, -1))
 case("list-offsets-read-committed", lambda broker: broker.list_offsets(broker.filled(3), 0, -1, IsolationLevel=1))
 case("list-offsets-isolation-7", lambda broker: broker.list_offsets(broker.filled(3), 0, -1, IsolationLevel=7))
+case("list-offsets-isolation-negative",
+     lambda broker: broker.list_offsets(broker.filled(3), 0, -1, IsolationLevel=-1))
 case("list-offsets-as-a-follower", lambda broker: broker.list_offsets(broker.filled(3), 0, -1, ReplicaId=424242))
 case("list-offsets-as-a-debugger", lambda broker: broker.list_offsets(broker.filled(3), 0, -1, ReplicaId=-2))
 for epoch in (-1, 0, 1, -2):
@@ -79,6 +81,9 @@ for epoch in (-2, -1, 1, 100):
 for current in (0, 1, -2):
     case(f"leader-epoch-current-{current}",
          lambda broker, current=current: epoch_end(broker, broker.filled(3), 0, current))
+for epoch in (-2, 1):
+    case(f"leader-epoch-{epoch}-empty-partition",
+         lambda broker, epoch=epoch: epoch_end(broker, broker.topic(), epoch))
 case("leader-epoch-empty-partition", lambda broker: epoch_end(broker, broker.topic(), 0))
 case("leader-epoch-unknown-topic", lambda broker: epoch_end(broker, broker.name("nowhere"), 0))
 case("leader-epoch-unknown-partition", lambda broker: epoch_end(broker, broker.topic(), 0, partition=7))

@@ -1,9 +1,14 @@
 """Produce: every version, and everything that a broker must refuse in a request or in a batch."""
 
 import gzip
+import time
+
+import lz4.frame
+import snappy
+import zstandard
 
 from ..broker import frame
-from ..records import TIME, batch, old_message, record
+from ..records import TIME, batch, old_message, raw_record, record
 from .. import schema
 from . import case
 
@@ -64,9 +69,29 @@ BATCHES = {
     "payload-garbage": batch([b"a"], payload=b"\xff" * 20),
     "payload-too-long": batch([b"a"], payload=record(0, b"a") + b"more"),
     "payload-empty": batch([b"a"], payload=b""),
+    "payload-cut": batch([b"a", b"b"], payload=(record(0, b"a") + record(1, b"b"))[:-1]),
+    "many-records": batch([b"%d" % number for number in range(300)]),
+    "offset-delta-in-two-bytes": batch([b"a"], payload=raw_record(b"\0\0\x80\0\x01\x02a\0")),
+    "record-longer-than-its-fields": batch([b"a"], payload=raw_record(b"\0\0\0\x01\x02a\0more")),
+    "record-shorter-than-its-fields": batch([b"a"], payload=raw_record(b"\0\0\0\x01\x0aa\0")),
+    "record-of-no-bytes": batch([b"a"], payload=raw_record(b"")),
+    "record-length-negative": batch([b"a"], payload=b"\x09" + record(0, b"a")),
+    "record-attributes": batch([b"a"], payload=raw_record(b"\x7f\0\0\x01\x02a\0")),
+    "headers": batch([b"a"], payload=record(0, b"a", headers=[(b"one", b"1"), (b"", b""), (b"null", None)])),
+    "header-without-name": batch([b"a"], payload=raw_record(b"\0\0\0\x01\x02a\x02\x01\x01")),
+    "header-count-negative": batch([b"a"], payload=raw_record(b"\0\0\0\x01\x02a\x01")),
+    "header-count-too-large": batch([b"a"], payload=raw_record(b"\0\0\0\x01\x02a\x08\x02h\x02v")),
+    "times-of-several": batch([b"a", b"b", b"c"], max_time=TIME, payload=record(0, b"a") + record(
+        1, b"b", time_delta=7_000) + record(2, b"c", time_delta=-5)),
     "codec-5": batch(attributes=5),
     "codec-7": batch(attributes=7),
     "gzip": batch([b"a"], attributes=GZIP, payload=gzip.compress(record(0, b"a"), mtime=0)),
+    "snappy": batch([b"a"], attributes=SNAPPY, payload=snappy.compress(record(0, b"a"))),
+    "snappy-framed-as-java-does": batch([b"a"], attributes=SNAPPY, payload=b"\x82SNAPPY\0\0\0\0\1\0\0\0\1" + b"".join(
+        len(block).to_bytes(4, "big") + block for block in [snappy.compress(record(0, b"a"))])),
+    "lz4": batch([b"a"], attributes=LZ4, payload=lz4.frame.compress(record(0, b"a"))),
+    "zstd": batch([b"a"], attributes=ZSTD, payload=zstandard.ZstdCompressor().compress(record(0, b"a"))),
+    "gzip-not-compressed": batch([b"a"], attributes=GZIP),
     "gzip-garbage": batch([b"a"], attributes=GZIP, payload=b"garbage"),
     "gzip-empty": batch([b"a"], attributes=GZIP, payload=b""),
     "gzip-count-wrong": batch([b"a"], attributes=GZIP, count=3, last_delta=2,
@@ -134,6 +159,16 @@ def timestamp_limits(broker):
     return broker.produce(topic, batch([b"a", b"b"], time=TIME))
 
 
+@case("produce-timestamp-limits-in-part")
+def timestamp_limits_in_part(broker):
+    """The first record is fine, the second is too old, the third has no time."""
+    topic = broker.topic(message_timestamp_before_max_ms="60000")
+    now = int(time.time() * 1000)
+    data = batch([b"a", b"b", b"c"], time=now, payload=record(0, b"a") + record(
+        1, b"b", time_delta=-100_000) + record(2, b"c", time_delta=-1 - now))
+    return broker.produce(topic, data)
+
+
 @case("produce-min-insync-too-many")
 def min_insync(broker):
     topic = broker.topic(min_insync_replicas="2")
@@ -148,6 +183,23 @@ def zstd_too_early(broker):
 @case("produce-transactional-id")
 def transactional_id(broker):
     return broker.produce(broker.topic(), batch(), TransactionalId="transaction")
+
+
+@case("produce-transactional-with-an-id")
+def transactional_with_id(broker):
+    data = batch(attributes=TRANSACTIONAL, producer=1, epoch=0, sequence=0)
+    return broker.produce(broker.topic(), data, TransactionalId="nobody began this")
+
+
+@case("produce-transactional-beside-a-plain-one")
+def transactional_beside_plain(broker):
+    """Refused as a whole."""
+    topic = broker.topic()
+    partitions = [{"Index": 0, "Records": batch()}, {"Index": 1, "Records": batch(attributes=TRANSACTIONAL)}]
+    answer = broker.ask("Produce", 9, broker.leader(topic), Acks=-1, TimeoutMs=1000, TopicData=[
+        {"Name": topic, "PartitionData": partitions}])
+    answer["Responses"][0]["PartitionResponses"].sort(key=lambda partition: partition["Index"])
+    return [answer, broker.fetch(topic)]
 
 
 @case("produce-no-topics")
@@ -199,4 +251,5 @@ def acks_0(broker):
 
 
 case("produce-acks-0-unknown-topic", lambda broker: silent(broker, broker.name("nowhere"), batch()))
+case("produce-acks-0-transactional", lambda broker: silent(broker, broker.topic(), batch(attributes=TRANSACTIONAL)))
 case("produce-acks-0-corrupt", lambda broker: silent(broker, broker.topic(), batch(crc=1)))

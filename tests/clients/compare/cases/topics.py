@@ -125,6 +125,13 @@ def good_and_bad(broker):
     return create(broker, topic(broker), topic(broker, "a b"), topic(broker, partitions=0))
 
 
+for version in (2, 7):
+    def refused(broker, version=version):
+        """All that is told beside the error."""
+        return create(broker, topic(broker, "a b"), version=version, only_codes=False)
+    case(f"create-topics-refused-v{version}", refused)
+
+
 @case("create-topics-none")
 def none(broker):
     return create(broker)
@@ -192,6 +199,22 @@ def twice(broker):
 def same_topic(broker):
     name = broker.topic()
     return delete(broker, 6, {"Name": name}, {"Name": None, "TopicId": broker.ids[name]})
+
+
+@case("delete-topics-id-twice")
+def id_twice(broker):
+    id = broker.ids[broker.topic()]
+    return delete(broker, 6, {"Name": None, "TopicId": id}, {"Name": None, "TopicId": id})
+
+
+@case("delete-topics-unknown-twice")
+def unknown_twice(broker):
+    name = broker.name("nowhere")
+    return delete(broker, 6, {"Name": name}, {"Name": name}, {"Name": None, "TopicId": UNKNOWN_ID},
+                  {"Name": None, "TopicId": UNKNOWN_ID})
+
+
+case("delete-topics-twice-v5", lambda broker: delete(broker, 5, names=[broker.topic()] * 2))
 
 
 @case("deleted-topic-is-gone")
