@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longest wait for a start or a stop in order.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for a start or a stop in order. Long, because pinned threads on a CPU that others keep
+/// busy get their turn after many seconds.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Below the range from which connections take their ports, so that nothing takes ours while a
 /// killed broker is away.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
@@ -185,10 +186,16 @@ impl Starting {
         let Starting { mut broker, began, hears, cores } = self;
         loop {
             let left = PATIENCE.saturating_sub(began.elapsed());
-            let Ok(line) = hears.recv_timeout(left) else {
-                let ended = broker.child.try_wait().expect("a child").is_some();
-                let notices = broker.notices().join("\n");
-                return Err(if ended { notices } else { format!("not ready in time\n{notices}") });
+            let line = match hears.recv_timeout(left) {
+                Ok(line) => line,
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    // It ends; the last that it says may still be on its way.
+                    broker.end();
+                    return Err(broker.notices().join("\n"));
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    return Err(format!("not ready in time\n{}", broker.notices().join("\n")));
+                }
             };
             broker.cores.extend(Core::read(&line));
             if line.starts_with("try:") {

@@ -243,3 +243,15 @@ fn the_pulse_bounds_a_stalled_core() {
     assert!(guarded < Duration::from_secs(2), "a round trip took {guarded:?}");
     assert!(stalled, "the weakness was not seen: can the pulse go?");
 }
+
+/// A core whose loop parks before its pulse beats would never begin: seen as a broker that did not
+/// get ready after one start in a thousand, on a loaded machine.
+#[test]
+fn a_core_that_oversleeps_its_start_is_roused() {
+    for _ in 0..30 {
+        let layout = Layout { preempt: Duration::from_micros(10), ..Layout::unpinned(2) };
+        let cores = run_cores(&layout, async |core| core).expect("threads start");
+        let found: Vec<_> = cores.join().into_iter().map(|core| core.expect("it ran")).collect();
+        assert_eq!(found, [0, 1]);
+    }
+}

@@ -18,7 +18,7 @@ fn passes(bug: &str, test: &str) -> bool {
     let output = Command::new(binary)
         .args([test, "--exact"])
         .env("RINGMAIN_PLANTED", bug)
-        .env("RINGMAIN_SEEDS", "0..400")
+        .env("RINGMAIN_SEEDS", "0..1200")
         // Reading the symbols of a test that is to fail takes longer than the test.
         .env("RUST_BACKTRACE", "0")
         .output()

@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod file;
 pub mod mesh;
+mod rouse;
 mod splice;
 pub mod task;
 pub mod tcp;
@@ -17,6 +18,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ::glommio as g;
@@ -25,6 +27,7 @@ use g::io::PollableFd;
 use super::CoreStats;
 use super::current::{self, Current};
 use super::ring::Ring;
+use rouse::Beating;
 
 /// Longest sleep of a core that did something a moment ago, or has device work under way.
 const PULSE_ACTIVE: Duration = Duration::from_millis(4);
@@ -101,48 +104,53 @@ pub fn probe() -> io::Result<()> {
 }
 
 /// Running cores; `join` waits for all of them.
-pub struct Cores<T: Send + 'static>(Vec<g::ExecutorJoinHandle<io::Result<T>>>);
+pub struct Cores<T>(Vec<(JoinHandle<io::Result<T>>, Beating)>);
 
-impl<T: Send + 'static> Cores<T> {
+impl<T> Cores<T> {
     /// Every core's result, in the order of `Layout::cpus`.
     pub fn join(self) -> Vec<io::Result<T>> {
         self.0
             .into_iter()
-            .map(|handle| match handle.join() {
+            .map(|(thread, _)| match thread.join() {
                 Ok(result) => result,
-                Err(error) => Err(io::Error::other(format!("a core's thread ended: {error}"))),
+                Err(_) => Err(io::Error::other("a core's thread panicked")),
             })
             .collect()
     }
 }
 
-/// Starts one thread a core, each running `main(core)` to its end.
+/// Starts one thread a core, each running `main(core)` to its end; returns when all have begun.
 pub fn run_cores<T, F, Fut>(layout: &Layout, main: F) -> io::Result<Cores<T>>
 where
     T: Send + 'static,
     F: Fn(usize) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = T> + 'static,
 {
-    let mut handles = Vec::new();
+    rouse::prepare()?;
+    let mut cores = Vec::new();
     for (core, &cpu) in layout.cpus.iter().enumerate() {
         let placement = if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
-        let main = main.clone();
-        let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
-        let handle = g::LocalExecutorBuilder::new(placement)
-            .name(&format!("data-{core}"))
+        let builder = g::LocalExecutorBuilder::new(placement)
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
-            .preempt_timer(layout.preempt)
-            .spawn(move || async move { run_core(worker_cpus, pulse, main(core)).await })
-            .map_err(io::Error::other)?;
-        handles.push(handle);
+            .preempt_timer(layout.preempt);
+        let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
+        let (main, beating) = (main.clone(), Beating::default());
+        let begun = beating.clone();
+        let thread = thread::Builder::new().name(format!("data-{core}")).spawn(move || {
+            let executor = builder.make().map_err(io::Error::other)?;
+            executor.run(async move { run_core(worker_cpus, pulse, begun, main(core)).await })
+        })?;
+        cores.push((thread, beating));
     }
-    Ok(Cores(handles))
+    rouse::rouse(&cores);
+    Ok(Cores(cores))
 }
 
 async fn run_core<T>(
     worker_cpus: Vec<usize>,
     pulse: bool,
+    begun: Beating,
     main: impl Future<Output = T>,
 ) -> io::Result<T> {
     let ring = Ring::new(&worker_cpus)?;
@@ -156,8 +164,11 @@ async fn run_core<T>(
     let services = [
         Some(g::spawn_local(submit(ring.clone()))),
         Some(g::spawn_local(listen(ring.clone()))),
-        pulse.then(|| g::spawn_local(beat(ring.clone()))),
+        pulse.then(|| g::spawn_local(beat(ring.clone(), begun.clone()))),
     ];
+    if !pulse {
+        begun.begin();
+    }
     let result = main.await;
     drop(services);
     current::enter(None);
@@ -185,8 +196,9 @@ async fn listen(ring: Rc<Ring>) {
 }
 
 /// The pulse: see the head of this file.
-async fn beat(ring: Rc<Ring>) {
+async fn beat(ring: Rc<Ring>, begun: Beating) {
     let mut busy = false;
+    begun.begin();
     loop {
         let period = if busy || ring.is_active() { PULSE_ACTIVE } else { PULSE_IDLE };
         let before = ring.turns();

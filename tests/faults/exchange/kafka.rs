@@ -83,11 +83,17 @@ impl Kafka {
     }
 
     /// Lines of its log that tell of damage, or of something that it threw away. That sequences
-    /// with gaps are refused is as it should be.
+    /// with gaps are refused is as it should be, and that it looks for its own controller, too.
     pub fn complaints(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.dir.join("broker.log")).unwrap_or_default();
         let words = ["ERROR", "orrupt", "Found invalid", "runcating", "Exception", "stray"];
-        let ordinary = ["OutOfOrderSequenceException", "Error processing append operation"];
+        let ordinary = [
+            "OutOfOrderSequenceException",
+            "Error processing append operation",
+            "NotControllerException",
+            "[ControllerApis",
+            "\tat ",
+        ];
         let says = |line: &str, words: &[&str]| words.iter().any(|word| line.contains(word));
         let is_complaint = |line: &&str| says(line, &words) && !says(line, &ordinary);
         log.lines().filter(is_complaint).map(str::to_owned).collect()
