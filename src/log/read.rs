@@ -10,6 +10,7 @@ use super::error::{Error, ReadError};
 use super::header::Header;
 use super::index::offset;
 use super::segment::Segment;
+use crate::base::planted;
 use crate::model::Offset;
 use crate::rt::{FileRange, Piece};
 
@@ -81,6 +82,11 @@ impl Log {
     /// Takes from memory; false when memory does not reach back to `plan.next_offset`.
     fn read_tail(&self, plan: &mut ReadPlan, measure: &mut Measure) -> bool {
         let offset = plan.next_offset;
+        if self.is_replaced(offset) && !planted::is("serve-what-was-cleaned-from-memory") {
+            // Memory has what was cleaned away, aborted records that no index tells of any more
+            // among it.
+            return false;
+        }
         let Some(mut from) = self.tail.boundary_before(offset) else { return false };
         from = from.max(self.indexed_address(offset));
         let mut range: Option<(u64, u64)> = None;

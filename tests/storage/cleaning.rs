@@ -14,13 +14,13 @@ use ringmain::log::{checkpoint, verify};
 use ringmain::model::{LeaderEpoch, Offset};
 use ringmain::rt::sim::{CrashKind, HostId, Sim, SimOptions};
 use ringmain::rt::{self, file};
-use ringmain::wire::batch::Batch;
+use ringmain::wire::batch::{Batch, Batches};
 use ringmain::wire::compression::Codec;
 use ringmain::wire::record::{BatchBuilder, BatchFields};
 
 use crate::keyed::{Event, History, Keyed, batches_of, committed, records_of};
 use crate::seeds::{seeds, talk};
-use crate::support::{TOPIC, empty_dir};
+use crate::support::{TOPIC, bytes_of, empty_dir};
 
 const DIR: &str = "/data/t-0";
 const CHECKPOINT: &str = "/data/checkpoint";
@@ -34,6 +34,7 @@ struct Plan {
     settings: LogSettings,
     keys: u64,
     memory_bytes: usize,
+    cache_bytes: usize,
 }
 
 impl Plan {
@@ -52,7 +53,8 @@ impl Plan {
             ..LogSettings::default()
         };
         let memory_bytes = [24 * 12, 1 << 20][prng.below(2) as usize];
-        Plan { seed, settings, keys: 3 + prng.below(30), memory_bytes }
+        let cache_bytes = [16 << 10, 4 << 20][prng.below(2) as usize];
+        Plan { seed, settings, keys: 3 + prng.below(30), memory_bytes, cache_bytes }
     }
 
     fn delete_retention_ms(&self) -> i64 {
@@ -74,7 +76,7 @@ struct Truth {
 type Shared = Rc<RefCell<Truth>>;
 
 async fn open(plan: &Plan) -> Rc<Log> {
-    let budget = Budget::new(Limits { cache_bytes: 16 << 10, ..Limits::default() });
+    let budget = Budget::new(Limits { cache_bytes: plan.cache_bytes, ..Limits::default() });
     let dir = Path::new(DIR);
     if !file::exists(&dir.join("partition.metadata")).await.unwrap() {
         return Log::create(dir, TOPIC, plan.settings, &budget).await.unwrap();
@@ -247,9 +249,36 @@ async fn clean(plan: Rc<Plan>, log: Rc<Log>, truth: Shared, mut prng: Prng) {
     }
 }
 
+/// The first record that a transactional reader is shown and must not be, one answer at a time.
+async fn read_aborted(log: &Log, truth: &Shared, from: Offset, end: Offset) -> Option<Keyed> {
+    let mut offset = from;
+    while offset < end {
+        let plan = log.read(offset, 1_500, end, true).await.expect("a read");
+        // As an answer to a fetch has it.
+        let aborted = log.aborted_transactions(offset, plan.next_offset);
+        let bytes = bytes_of(&plan).await;
+        let batches: Vec<Vec<u8>> =
+            Batches::new(&bytes).map(|batch| batch.expect("whole").bytes.to_vec()).collect();
+        let truth = truth.borrow();
+        let records = truth.history.records();
+        let shown = committed(&batches, aborted);
+        let wrong = shown.into_iter().find(|record| records[&record.offset].1 == Some(false));
+        if wrong.is_some() {
+            return wrong;
+        }
+        offset = plan.next_offset;
+    }
+    None
+}
+
 /// Reads from anywhere to the end while all of this goes on.
 async fn read(plan: Rc<Plan>, log: Rc<Log>, truth: Shared, mut prng: Prng) {
     loop {
+        let stable = log.last_stable_offset();
+        let from = prng.below(stable as u64 + 1) as Offset;
+        if let Some(aborted) = read_aborted(&log, &truth, from, stable).await {
+            panic!("shown, and aborted: {aborted:?}");
+        }
         let from = prng.below(log.end_offset() as u64 + 1) as Offset;
         let end = log.end_offset();
         let mut last: BTreeMap<Vec<u8>, Offset> = BTreeMap::new();
@@ -273,7 +302,7 @@ async fn read(plan: Rc<Plan>, log: Rc<Log>, truth: Shared, mut prng: Prng) {
                 assert!(seen || may_go, "from {from} to {end}, not seen: {record:?}");
             }
         }
-        rt::sleep(Duration::from_micros(prng.below(2_000))).await;
+        rt::sleep(Duration::from_micros(prng.below(5_000))).await;
     }
 }
 
@@ -295,7 +324,7 @@ async fn live(plan: Rc<Plan>, truth: Shared, needed: Offset) {
         }
         match prng.below(10) {
             0 => log.roll(rt::unix_ms()),
-            1..8 => rt::sleep(Duration::from_micros(prng.below(2_000))).await,
+            1..8 => rt::sleep(Duration::from_micros(prng.below(6_000))).await,
             _ => rt::yield_now().await,
         }
     }
@@ -312,7 +341,7 @@ fn check(seed: u64) -> u64 {
         let mut needed = 0;
         for _ in 0..1 + prng.below(4) {
             sim.start(host, 1, |_| live(plan.clone(), truth.clone(), needed));
-            rt::sleep(Duration::from_micros(2_000 + prng.below(40_000))).await;
+            rt::sleep(Duration::from_micros(2_000 + prng.below(120_000))).await;
             let power = prng.chance(1, 2);
             sim.crash(host, if power { CrashKind::PowerLoss } else { CrashKind::ProcessKill });
             needed = truth.borrow().synced;

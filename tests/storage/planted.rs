@@ -118,6 +118,11 @@ fn cleaning_a_tombstone_away_too_early_is_found() {
 }
 
 #[test]
+fn serving_what_was_cleaned_away_is_found() {
+    check("serve-what-was-cleaned-from-memory", CLEANING);
+}
+
+#[test]
 fn building_on_a_replacement_that_is_not_durable_is_found() {
     check("swap-without-syncing-the-directory", CALLED_CLEAN);
 }

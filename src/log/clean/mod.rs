@@ -50,6 +50,8 @@ pub use policy::Filth;
 pub(super) struct Cleaning {
     /// Everything below is clean.
     up_to: Cell<Offset>,
+    /// Segments below were replaced since the log was opened.
+    replaced: Cell<Offset>,
     /// The checkpoint on disk speaks of nothing below.
     checkpointed: Cell<Offset>,
     is_under_way: Cell<bool>,
@@ -70,6 +72,7 @@ impl Cleaning {
         });
         Cleaning {
             up_to: Cell::new(known.map_or(0, |known| known.cleaned_offset)),
+            replaced: Cell::new(0),
             checkpointed: Cell::new(checkpointed),
             is_under_way: Cell::new(false),
             ended: Broadcast::default(),
@@ -119,6 +122,11 @@ impl Log {
     /// Everything below was cleaned.
     pub fn cleaned_offset(&self) -> Offset {
         self.cleaning.up_to.get()
+    }
+
+    /// Whether the file that holds an offset is another one than that which the tail went to.
+    pub(super) fn is_replaced(&self, offset: Offset) -> bool {
+        offset < self.cleaning.replaced.get()
     }
 
     /// How dirty the log is, if it is dirty enough to be cleaned.

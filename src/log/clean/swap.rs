@@ -8,8 +8,8 @@
 //! 4  the directory is synced                        only then anything is built on it
 //! ```
 //!
-//! In memory the list of segments changes after 4; until then readers go on with the old ones, which
-//! are pinned. Removed files stay for `file.delete.delay.ms`.
+//! In memory the list of segments changes after 4, and what the tail still has of the old ones is
+//! served no more; until then readers go on with the old ones, which are pinned. Removed files stay for `file.delete.delay.ms`.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -45,6 +45,8 @@ impl Log {
             }
         };
         self.pass_over(old);
+        let replaced = &self.cleaning.replaced;
+        replaced.set(replaced.get().max(new.end_offset.get()));
         {
             let mut segments = self.segments.borrow_mut();
             let at = segments.iter().position(|segment| Rc::ptr_eq(segment, &old[0]));
