@@ -94,6 +94,7 @@ pub async fn run_core(
         .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
         .collect();
     let _housekeeping = rt::spawn_background(shard.clone().keep_house());
+    let _cleaning = rt::spawn_background(shard.clone().clean_logs());
     match control {
         Some(control) => lead(&shard, &plan, control, tell).await,
         None => follow(&shard, &plan).await,

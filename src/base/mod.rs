@@ -6,6 +6,7 @@ pub mod oneshot;
 pub mod planted;
 pub mod prng;
 pub mod signal;
+pub mod siphash;
 pub mod slab;
 pub mod time;
 pub mod varint;

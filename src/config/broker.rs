@@ -151,17 +151,24 @@ properties! {
         "delete.topic.enable" as delete_topic_enable: bool, Kind::Bool
             => "true", Online, High;
         /// Milliseconds between two looks for segments that retention removes.
-        /// Has no effect yet.
         "log.retention.check.interval.ms" as log_retention_check_interval_ms: i64,
             Kind::long_from(1) => "300000", Online, Medium;
-        /// Whether compacted topics are compacted.
-        /// Has no effect yet.
+        /// Whether compacted topics are compacted. Switching it off ends a cleaning under way.
         "log.cleaner.enable" as log_cleaner_enable: bool, Kind::Bool
             => "true", Online, Medium;
         /// Milliseconds which the cleaner rests when it found nothing to do.
-        /// Has no effect yet.
         "log.cleaner.backoff.ms" as log_cleaner_backoff_ms: i64, Kind::long_from(0)
             => "15000", Online, Medium;
+        /// Bytes of the tables in which the cleaners of all cores keep what they know of keys, 24 a
+        /// key. Where one is full, the rest of the log waits for the next cleaning.
+        "log.cleaner.dedupe.buffer.size" as log_cleaner_dedupe_buffer_size: i64,
+            Kind::long(1 << 20, 1 << 40) => "134217728", Online, Medium;
+        /// How full such a table may get.
+        "log.cleaner.io.buffer.load.factor" as log_cleaner_io_buffer_load_factor: f64,
+            Kind::Double { min: 0.0, max: 1.0 } => "0.9", Online, Medium;
+        /// Bytes that the cleaners of all cores together read and write in a second, at most.
+        "log.cleaner.io.max.bytes.per.second" as log_cleaner_io_max_bytes_per_second: f64,
+            Kind::Double { min: 0.0, max: f64::MAX } => "1.7976931348623157E308", Online, Medium;
         /// Bytes of the largest request; a connection that announces more is closed.
         "socket.request.max.bytes" as socket_request_max_bytes: i32,
             Kind::int(1, FRAME_BYTES_MAX as i32) => "104857600", Restart, Medium;
@@ -203,7 +210,13 @@ properties! {
         "max.request.partition.size.limit" as max_request_partition_size_limit: i32,
             Kind::int_from(1) => "2000", Online, Medium;
     }
-    accepted {}
+    accepted {
+        /// Threads that clean. Accepted for Kafka's tools; each core has its one cleaner, in a small
+        /// share of its time.
+        "log.cleaner.threads": Kind::int_from(0) => "1", Online, Medium;
+        /// Bytes of the cleaners' buffers. Accepted for Kafka's tools; they are as large as needed.
+        "log.cleaner.io.buffer.size": Kind::int_from(0) => "524288", Online, Medium;
+    }
 }
 
 /// Every broker setting.

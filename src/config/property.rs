@@ -130,6 +130,7 @@ impl fmt::Display for Kind {
             Kind::Bool => f.write_str("true or false"),
             Kind::Int(range) => range.describe(f, i64::from(i32::MIN), i64::from(i32::MAX)),
             Kind::Long(range) => range.describe(f, i64::MIN, i64::MAX),
+            Kind::Double { min, max: f64::MAX } => write!(f, "a number from {min}"),
             Kind::Double { min, max } => write!(f, "a number from {min} to {max}"),
             Kind::OneOf(names) => write!(f, "one of {}", names.join(", ")),
             Kind::ListOf([]) => f.write_str("names separated by commas"),

@@ -25,7 +25,6 @@ properties! {
             => "synced", Online, High, from ["ringmain.durability"];
         /// What is done with old segments: `delete` drops them by age and size, `compact` keeps the
         /// last record of each key. Both may be named; with neither everything is kept.
-        /// Nothing is compacted yet.
         "cleanup.policy" as cleanup_policy: CleanupPolicy, Kind::ListOf(CleanupPolicy::NAMES)
             => "delete", Online, Medium, from ["log.cleanup.policy"];
         /// How batches are compressed on disk. `producer` keeps them as they came.
@@ -47,7 +46,6 @@ properties! {
             => "3", Online, Medium, from ["compression.zstd.level"];
         /// How long a compacted topic keeps the markers of deleted keys, in milliseconds: the time
         /// in which a consumer that began at the start must have read everything.
-        /// Has no effect yet.
         "delete.retention.ms" as delete_retention_ms: i64, Kind::long_from(0)
             => "86400000", Online, Medium, from ["log.cleaner.delete.retention.ms"];
         /// How long a removed segment's file stays, in milliseconds, for readers that still hold it.
@@ -67,7 +65,6 @@ properties! {
             => "4096", Online, Medium, from ["log.index.interval.bytes"];
         /// Milliseconds after which a record must be considered for compaction, however little of
         /// the log is dirty.
-        /// Has no effect yet.
         "max.compaction.lag.ms" as max_compaction_lag_ms: i64, Kind::long_from(1)
             => "9223372036854775807", Online, Medium, from ["log.cleaner.max.compaction.lag.ms"];
         /// Bytes to which a batch may grow where the broker has to decompress it, which it does only
@@ -91,12 +88,10 @@ properties! {
             Kind::OneOf(TimestampType::NAMES)
             => "CreateTime", Online, Medium, from ["log.message.timestamp.type"];
         /// The part of a compacted log that may be dirty before it is cleaned.
-        /// Has no effect yet.
         "min.cleanable.dirty.ratio" as min_cleanable_dirty_ratio: f64,
             Kind::Double { min: 0.0, max: 1.0 }
             => "0.5", Online, Medium, from ["log.cleaner.min.cleanable.ratio"];
         /// Milliseconds for which a record is not compacted away.
-        /// Has no effect yet.
         "min.compaction.lag.ms" as min_compaction_lag_ms: i64, Kind::long_from(0)
             => "0", Online, Medium, from ["log.cleaner.min.compaction.lag.ms"];
         /// Replicas in sync, the leader among them, that acks=all asks for.

@@ -57,7 +57,9 @@ impl Checked {
         now_ms: i64,
     ) -> Result<Option<i64>, AppendError> {
         let header = &self.header;
-        if settings.compacted && self.seen.is_some_and(|seen| seen.first_without_key.is_some()) {
+        if settings.compaction.is_some()
+            && self.seen.is_some_and(|seen| seen.first_without_key.is_some())
+        {
             return Err(AppendError::NoKey(misfits(bytes, |_, has_key| !has_key)));
         }
         if settings.timestamp_type == TimestampType::LogAppendTime {

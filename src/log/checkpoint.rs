@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  0        4        8        12       16
-//! ┌────────┬────────┬────────┬────────┬─ ─ ─ ─┐  version 1, length of the body, crc-32c of the
+//! ┌────────┬────────┬────────┬────────┬─ ─ ─ ─┐  version 2, length of the body, crc-32c of the
 //! │ "RMCP" │version │ length │crc-32c │ body  │  body (u32, big endian); the body is an archived
 //! └────────┴────────┴────────┴────────┴─ ─ ─ ─┘  list of entries (rkyv), validated when read
 //! ```
@@ -17,7 +17,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::model::{Offset, TopicId};
 
 const MAGIC: [u8; 4] = *b"RMCP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 16;
 
 /// One partition's part.
@@ -27,6 +27,8 @@ pub struct Entry {
     pub partition: i32,
     pub topic_id: TopicId,
     pub log_start_offset: Offset,
+    /// Compaction has been up to here; it goes on from here.
+    pub cleaned_offset: Offset,
     /// Everything below is on stable media; a bad batch below it is corruption.
     pub synced_offset: Offset,
     /// Base offset of the segment that holds `synced_offset`, and where in its file it lies; -1
@@ -114,6 +116,7 @@ mod tests {
             partition,
             topic_id: TopicId([7; 16]),
             log_start_offset: 10,
+            cleaned_offset: 300,
             synced_offset: 500,
             segment: 400,
             position: 81_920,

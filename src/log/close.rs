@@ -25,7 +25,12 @@ impl Log {
     /// epochs, and yields the entry that says so. The caller writes the checkpoint file; until then
     /// the one before it still holds.
     pub async fn checkpoint(&self) -> Result<Entry, Error> {
-        if self.end_offset.get() == self.kept.borrow().synced_offset {
+        let is_kept = {
+            let kept = self.kept.borrow();
+            let place = (self.end_offset.get(), self.holder().base_offset);
+            (kept.synced_offset, kept.segment) == place
+        };
+        if is_kept {
             return Ok(self.checkpoint_entry());
         }
         let moment = self.moment();
@@ -36,8 +41,14 @@ impl Log {
             }
             return Err(error);
         }
-        *self.kept.borrow_mut() = self.entry(&moment, false);
+        self.set_kept(self.entry(&moment, false));
         Ok(self.checkpoint_entry())
+    }
+
+    /// From now on this may be what the checkpoint on disk says.
+    pub(super) fn set_kept(&self, entry: Entry) {
+        self.cleaning.spare_from(entry.segment);
+        *self.kept.borrow_mut() = entry;
     }
 
     /// What the last checkpoint or the close said, or what opening the log found, with the present
@@ -47,6 +58,7 @@ impl Log {
         Entry {
             log_start_offset: self.log_start_offset.get(),
             high_watermark: self.high_watermark.get().min(kept.synced_offset),
+            cleaned_offset: self.cleaned_offset(),
             ..kept
         }
     }
@@ -60,6 +72,7 @@ impl Log {
     }
 
     async fn close_files(&self) -> Result<Entry, Error> {
+        self.cleaning.end().await;
         self.sync().await?;
         self.finish_written();
         while self.finishing.get() > 0 {
@@ -75,25 +88,30 @@ impl Log {
         let moment = self.moment();
         self.keep(&moment).await?;
         file::sync_dir(&self.dir).await.at(&self.dir)?;
-        *self.kept.borrow_mut() = self.entry(&moment, true);
+        self.set_kept(self.entry(&moment, true));
         Ok(self.checkpoint_entry())
     }
 
-    /// The end of the log as it is now. The end of an empty active segment is that of the one
-    /// before it, whose file surely exists.
-    pub(super) fn moment(&self) -> Moment {
+    /// The segment that a checkpoint speaks of. The end of an empty active segment is that of the
+    /// one before it, whose file surely exists.
+    fn holder(&self) -> Rc<Segment> {
         let segments = self.segments.borrow();
         let active = segments.last().expect("a log has an active segment");
-        let holder = match segments.len().checked_sub(2) {
-            Some(before) if active.is_empty() && !active.has_file() => &segments[before],
-            _ => active,
-        };
+        match segments.len().checked_sub(2) {
+            Some(before) if active.is_empty() && !active.has_file() => segments[before].clone(),
+            _ => active.clone(),
+        }
+    }
+
+    /// The end of the log as it is now.
+    pub(super) fn moment(&self) -> Moment {
+        let holder = self.holder();
         let producers = self.producers.borrow();
         Moment {
             offset: self.end_offset.get(),
-            holder: holder.clone(),
             position: holder.len.get(),
             active: holder.facts(),
+            holder,
             producers: producers::encode(&producers),
             producer_count: producers.len() as u32,
         }
@@ -109,7 +127,9 @@ impl Log {
         let last = self.snapshots.borrow().last().copied();
         if moment.producer_count > 0 && last != Some(moment.offset) {
             let path = names::file(&self.dir, moment.offset, names::SNAPSHOT);
-            file::write_whole(&path, &moment.producers).await.at(&path)?;
+            // Where the log was just rolled, the end of that segment is written under this name, too.
+            let written = file::write_whole_beside(&path, "checkpoint.tmp", &moment.producers);
+            written.await.at(&path)?;
             self.snapshots.borrow_mut().push(moment.offset);
             self.forget_snapshots().await?;
         }
@@ -119,6 +139,7 @@ impl Log {
     /// Removes the snapshots of older checkpoints, except the last two (the checkpoint file on disk
     /// may be the one before this) and those where a segment begins.
     async fn forget_snapshots(&self) -> Result<(), Error> {
+        let _turn = self.reshape().await;
         loop {
             let oldest = {
                 let mut snapshots = self.snapshots.borrow_mut();
@@ -146,6 +167,7 @@ impl Log {
             partition,
             topic_id: self.topic_id,
             log_start_offset: self.log_start_offset.get(),
+            cleaned_offset: self.cleaned_offset(),
             synced_offset: moment.offset,
             segment: moment.holder.base_offset,
             position: moment.position,

@@ -37,6 +37,7 @@ impl Log {
     /// active one stays. The file of the first that stays is made before: the name of the last file
     /// says which offset comes next.
     async fn remove_segments(&self) -> Result<(), Error> {
+        let _turn = self.reshape().await;
         let start = self.log_start_offset.get();
         let below: Vec<Rc<Segment>> = {
             let segments = self.segments.borrow();
@@ -85,6 +86,7 @@ impl Log {
     /// Takes the log offline and removes its directory, by way of a name that no log has.
     pub async fn delete(&self) -> Result<(), Error> {
         self.fail(Error::closed(&self.dir));
+        self.cleaning.end().await;
         while self.finishing.get() > 0 {
             self.finished.wait().await;
         }
@@ -108,8 +110,15 @@ pub async fn remove_partition(dir: &Path) -> Result<(), Error> {
     file::remove_dir_all(&aside).await.at(&aside)
 }
 
+pub(super) async fn remove_if_there(path: &Path) -> Result<(), Error> {
+    match file::remove_file(path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.at(path),
+    }
+}
+
 /// What cannot be removed now is removed by the next open.
-async fn remove_later(paths: Vec<PathBuf>, delay: Duration) {
+pub(super) async fn remove_later(paths: Vec<PathBuf>, delay: Duration) {
     rt::sleep(delay).await;
     for path in paths {
         let _ = file::remove_file(&path).await;

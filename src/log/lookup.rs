@@ -109,6 +109,12 @@ impl Log {
     /// The aborted transactions that touch `from..to`, for a transactional reader: producer id and
     /// first offset.
     pub fn aborted_transactions(&self, from: Offset, to: Offset) -> Vec<(i64, Offset)> {
+        let aborted = self.aborted_between(from, to);
+        aborted.iter().map(|txn| (txn.producer_id, txn.first_offset)).collect()
+    }
+
+    /// The entries of the transaction indexes that touch `from..to`.
+    pub(super) fn aborted_between(&self, from: Offset, to: Offset) -> Vec<txn::Aborted> {
         let mut aborted = Vec::new();
         let segments = self.segments.borrow();
         let after = segments.partition_point(|segment| segment.base_offset <= from);
@@ -118,7 +124,7 @@ impl Log {
                 break;
             }
         }
-        aborted.iter().map(|txn| (txn.producer_id, txn.first_offset)).collect()
+        aborted
     }
 }
 
@@ -126,6 +132,9 @@ impl Log {
 /// read.
 fn first_in_batch(batch: &Batch<'_>, from: Offset, timestamp: i64) -> Option<(i64, Offset)> {
     let header = batch.header;
+    if header.record_count() == 0 {
+        return None;
+    }
     let whole = (header.max_timestamp(), header.base_offset().max(from));
     if header.is_append_time() {
         return Some(whole);
@@ -175,6 +184,16 @@ impl Segment {
             self.max_timestamp_offset.set(self.base_offset + Offset::from(last.relative));
         }
         self.knows_timestamps.set(true);
+        Ok(())
+    }
+
+    /// Reads the time of the first batch of a segment of which only the files are known.
+    pub(super) async fn learn_first_timestamp(&self) -> Result<(), Error> {
+        if self.first_timestamp.get() < 0
+            && let Some(first) = self.locate(self.base_offset).await?
+        {
+            self.first_timestamp.set(first.header.max_timestamp);
+        }
         Ok(())
     }
 

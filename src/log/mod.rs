@@ -13,6 +13,7 @@ mod append;
 mod budget;
 mod check;
 pub mod checkpoint;
+mod clean;
 mod close;
 mod delete;
 mod epochs;
@@ -28,6 +29,7 @@ pub mod partition_metadata;
 pub mod producers;
 mod read;
 mod recovery;
+mod reshape;
 mod retention;
 mod roll;
 mod scan;
@@ -45,6 +47,7 @@ use crate::model::{Offset, TopicId};
 
 pub use append::{Appended, Records};
 pub use budget::{Budget, Limits};
+pub use clean::{Filth, Means};
 pub use delete::remove_partition;
 pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
@@ -54,10 +57,12 @@ pub use offline::{Fault, Form, dump, verify};
 pub use producers::{Origin, Producers};
 pub use read::ReadPlan;
 pub use recovery::Recovered;
-pub use settings::{LogSettings, TimestampType};
+pub use settings::{Compaction, LogSettings, TimestampType};
 
 use checkpoint::Entry;
+use clean::Cleaning;
 use flush::Pipeline;
+use reshape::Reshaping;
 use segment::Segment;
 use tail::Tail;
 
@@ -97,6 +102,8 @@ pub struct Log {
     failure: Rc<RefCell<Option<Error>>>,
     /// This segment's part of `segment.jitter.ms`.
     jitter_ms: Cell<i64>,
+    reshaping: Reshaping,
+    cleaning: Cleaning,
     recovered: Recovered,
     /// What the last checkpoint said.
     kept: RefCell<Entry>,

@@ -19,6 +19,9 @@ pub const SEGMENT_SUFFIXES: [&str; 5] = [LOG, OFFSET_INDEX, TIME_INDEX, TXN_INDE
 
 /// Behind the name of a file that waits for its removal.
 pub const DELETED: &str = "deleted";
+/// Behind the name of a file that a cleaning makes, and of one that is about to take its place.
+pub const CLEANED: &str = "cleaned";
+pub const SWAP: &str = "swap";
 /// Behind the name of a partition's directory that waits for its removal.
 pub const DELETED_DIR: &str = "-delete";
 
@@ -29,10 +32,20 @@ pub fn file(dir: &Path, base_offset: Offset, suffix: &str) -> PathBuf {
 
 /// The same file with the suffix that says it waits for its removal.
 pub fn deleted(path: &Path) -> PathBuf {
+    with(path, DELETED)
+}
+
+/// The same file with one suffix more.
+pub fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
-    name.push(DELETED);
+    name.push(suffix);
     PathBuf::from(name)
+}
+
+/// A name without this last suffix, if it has it.
+pub fn without<'a>(name: &'a str, suffix: &str) -> Option<&'a str> {
+    name.strip_suffix(suffix)?.strip_suffix('.')
 }
 
 /// The parts of `<topic>-<partition>`; the partition is -1 in another name.
@@ -56,12 +69,28 @@ pub enum Name {
     PartitionMetadata,
     /// Waits for its removal: a crash came first.
     Deleted,
-    /// Left by a write that a crash interrupted, or by a cleaning that came to nothing.
+    /// Left by a write that a crash interrupted.
     Temporary,
+    /// What a cleaning has made so far.
+    Cleaned,
     /// The outcome of a cleaning that was about to take its place.
     Swap,
     /// Not of this log; left alone.
     Foreign,
+}
+
+impl Name {
+    /// The offset in the name of one of a segment's files.
+    pub fn base_offset(self) -> Option<Offset> {
+        match self {
+            Name::Log(offset)
+            | Name::OffsetIndex(offset)
+            | Name::TimeIndex(offset)
+            | Name::TxnIndex(offset)
+            | Name::Snapshot(offset) => Some(offset),
+            _ => None,
+        }
+    }
 }
 
 pub fn parse(name: &str) -> Name {
@@ -73,8 +102,9 @@ pub fn parse(name: &str) -> Name {
     let Some((stem, suffix)) = name.rsplit_once('.') else { return Name::Foreign };
     match suffix {
         DELETED => return Name::Deleted,
-        "tmp" | "cleaned" => return Name::Temporary,
-        "swap" => return Name::Swap,
+        "tmp" => return Name::Temporary,
+        CLEANED => return Name::Cleaned,
+        SWAP => return Name::Swap,
         _ => {}
     }
     let Some(offset) = offset(stem) else { return Name::Foreign };
@@ -107,6 +137,11 @@ mod tests {
         assert_eq!(parse("00000000000000000007.log.deleted"), Name::Deleted);
         assert_eq!(parse("leader-epoch-checkpoint"), Name::Epochs);
         assert_eq!(parse("leader-epoch-checkpoint.tmp"), Name::Temporary);
+        assert_eq!(parse("00000000000000000007.log.cleaned"), Name::Cleaned);
+        assert_eq!(parse("00000000000000000007.index.swap"), Name::Swap);
+        let plain = without("00000000000000000007.index.swap", SWAP).map(parse);
+        assert_eq!(plain.and_then(Name::base_offset), Some(7));
+        assert_eq!((without("7.log", SWAP), without("swap", SWAP)), (None, None));
         for foreign in ["7.log", "0000000000000000000x.log", "99999999999999999999.log", "log"] {
             assert_eq!(parse(foreign), Name::Foreign, "{foreign}");
         }

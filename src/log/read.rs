@@ -10,6 +10,7 @@ use super::error::{Error, ReadError};
 use super::header::Header;
 use super::index::offset;
 use super::segment::Segment;
+use crate::base::planted;
 use crate::model::Offset;
 use crate::rt::{FileRange, Piece};
 
@@ -69,8 +70,11 @@ impl Log {
         }
         self.read_file(&mut plan, &mut measure).await?;
         if plan.bytes < max_bytes && plan.next_offset < limit {
-            measure.at_least_one = false;
+            measure.at_least_one &= plan.bytes == 0;
             self.read_tail(&mut plan, &mut measure);
+        }
+        if plan.bytes == 0 {
+            plan.next_offset = offset;
         }
         Ok(plan)
     }
@@ -78,6 +82,11 @@ impl Log {
     /// Takes from memory; false when memory does not reach back to `plan.next_offset`.
     fn read_tail(&self, plan: &mut ReadPlan, measure: &mut Measure) -> bool {
         let offset = plan.next_offset;
+        if self.is_replaced(offset) && !planted::is("serve-what-was-cleaned-from-memory") {
+            // Memory has what was cleaned away, aborted records that no index tells of any more
+            // among it.
+            return false;
+        }
         let Some(mut from) = self.tail.boundary_before(offset) else { return false };
         from = from.max(self.indexed_address(offset));
         let mut range: Option<(u64, u64)> = None;
@@ -124,20 +133,24 @@ impl Log {
     }
 
     async fn read_file(&self, plan: &mut ReadPlan, measure: &mut Measure) -> Result<(), Error> {
-        let offset = plan.next_offset;
-        let mut segment = self.segment_for(offset);
-        // Compaction leaves gaps at the end of segments, and segments without any batch.
+        let mut segment = self.segment_for(plan.next_offset);
         let found = loop {
-            if offset < segment.end_offset.get() {
-                self.budget.warm_up(&segment);
-                if let Some(found) = segment.locate(offset).await? {
-                    break found;
-                }
+            self.budget.warm_up(&segment);
+            let is_whole = segment.finished.get();
+            if let Some(found) = segment.locate(plan.next_offset).await? {
+                break found;
             }
-            if segment.base_offset >= self.active().base_offset {
+            if !is_whole {
+                // What the device does not have yet is in memory.
                 return Ok(());
             }
-            segment = self.segment_after(&segment);
+            // Compaction leaves gaps, also at the end of segments; and it may have put others into
+            // their place while we looked.
+            plan.next_offset = plan.next_offset.max(segment.end_offset.get());
+            let next = self.segment_for(plan.next_offset);
+            let is_same = Rc::ptr_eq(&next, &segment);
+            segment = if is_same { self.segment_after(&segment) } else { next };
+            plan.next_offset = plan.next_offset.max(segment.base_offset);
         };
         if !measure.takes(&found.header, false) {
             return Ok(());

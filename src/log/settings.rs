@@ -13,7 +13,31 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a log is compacted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compaction {
+    /// Kafka: `min.cleanable.dirty.ratio`.
+    pub min_cleanable_dirty_ratio: f64,
+    /// Kafka: `min.compaction.lag.ms` and `max.compaction.lag.ms`.
+    pub min_lag_ms: i64,
+    pub max_lag_ms: i64,
+    /// Kafka: `delete.retention.ms`.
+    pub delete_retention_ms: i64,
+}
+
+impl Default for Compaction {
+    /// Kafka's defaults.
+    fn default() -> Compaction {
+        Compaction {
+            min_cleanable_dirty_ratio: 0.5,
+            min_lag_ms: 0,
+            max_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogSettings {
     /// Kafka: `segment.bytes`.
     pub segment_bytes: u64,
@@ -28,8 +52,6 @@ pub struct LogSettings {
     /// `ringmain.durability`, or `Synced` where `flush.messages` is 1: what a flush works for.
     pub durability: DurabilityLevel,
     pub timestamp_type: TimestampType,
-    /// Kafka: `cleanup.policy` names compact, so that every record needs a key.
-    pub compacted: bool,
     /// Kafka: `message.timestamp.before.max.ms` and `.after.max.ms`.
     pub timestamp_before_max_ms: i64,
     pub timestamp_after_max_ms: i64,
@@ -44,6 +66,8 @@ pub struct LogSettings {
     /// Kafka: `retention.ms` and `retention.bytes`; negative for no limit.
     pub retention_ms: i64,
     pub retention_bytes: i64,
+    /// Set where `cleanup.policy` names compact; then every record needs a key.
+    pub compaction: Option<Compaction>,
 }
 
 impl Default for LogSettings {
@@ -57,7 +81,6 @@ impl Default for LogSettings {
             segment_index_bytes: 10 << 20,
             durability: DurabilityLevel::Synced,
             timestamp_type: TimestampType::CreateTime,
-            compacted: false,
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: 60 * 60 * 1000,
             max_message_bytes: 1_048_588,
@@ -66,6 +89,7 @@ impl Default for LogSettings {
             file_delete_delay_ms: 60_000,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
+            compaction: None,
         }
     }
 }

@@ -183,8 +183,14 @@ fs_calls! {
 /// Replaces a small file: written beside it, synced, renamed over it, directory synced. When that
 /// fails, what lies beside it is removed again: on a full disk it takes room from others.
 pub async fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_beside(path, "tmp", bytes).await
+}
+
+/// The same by way of a name with another suffix, for a file that two tasks may write at once.
+pub async fn write_whole_beside(path: &Path, suffix: &str, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().map(|name| name.to_owned()).unwrap_or_default();
-    name.push(".tmp");
+    name.push(".");
+    name.push(suffix);
     let tmp = path.with_file_name(name);
     let replaced = async {
         write_new(&tmp, bytes).await?;

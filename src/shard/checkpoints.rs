@@ -90,10 +90,15 @@ impl Shard {
         own_dir(self.data_dir())
     }
 
-    /// Writes down how far each log of this core is safe.
+    /// Writes down how far each log of this core is safe. One task at a time: the file has one name.
     pub async fn write_checkpoint(self: &Rc<Self>) {
+        while self.checkpointing.replace(true) {
+            self.checkpointed.wait().await;
+        }
+        let _writing = Writing(self);
+        let partitions = self.partitions();
         let mut entries: Vec<Entry> = Vec::new();
-        for partition in self.partitions() {
+        for partition in &partitions {
             // One that has failed, or is closed, keeps the entry it has; so does one that waits for
             // room, which the file below tells of.
             if let Err(error) = partition.log().checkpoint().await
@@ -106,9 +111,24 @@ impl Shard {
         }
         entries.extend(self.unopened_entries());
         let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
-        if let Err(error) = file::write_whole(&path, &checkpoint::encode(&entries)).await {
-            notice!("{} was not written, the next start takes longer: {error}", path.display());
+        match file::write_whole(&path, &checkpoint::encode(&entries)).await {
+            Ok(()) => {
+                let entries = partitions.iter().zip(&entries);
+                entries.for_each(|(partition, entry)| partition.log().note_checkpoint(entry));
+            }
+            Err(error) => {
+                notice!("{} was not written, the next start takes longer: {error}", path.display());
+            }
         }
+    }
+}
+
+struct Writing<'a>(&'a Shard);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.checkpointing.set(false);
+        self.0.checkpointed.raise();
     }
 }
 

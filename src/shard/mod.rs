@@ -6,6 +6,7 @@
 pub mod append_group;
 mod calls;
 pub mod checkpoints;
+mod cleaning;
 pub mod foreign;
 mod housekeeping;
 pub mod message;
@@ -70,6 +71,11 @@ pub struct Shard {
     calls: RefCell<Slab<Call>>,
     logs: Rc<log::Budget>,
     checkpoints: RefCell<Checkpoints>,
+    /// A task writes the checkpoint.
+    checkpointing: Cell<bool>,
+    checkpointed: Broadcast,
+    /// What the cleaner of this core may take.
+    means: log::Means,
     /// Raised when a flush made progress: memory may be free again.
     progress: Rc<Broadcast>,
     /// Only on the metadata core.
@@ -132,6 +138,8 @@ impl Shard {
     ) -> Rc<Shard> {
         let settings = BrokerSettings { fixed: fixed.clone(), ..BrokerSettings::default() };
         let config = BrokerConfig::resolve(&settings);
+        let means = log::Means::default();
+        cleaning::share(&means, &config, cores);
         Rc::new(Shard {
             core: port.core(),
             cores,
@@ -146,6 +154,9 @@ impl Shard {
             calls: RefCell::default(),
             logs,
             checkpoints: RefCell::new(checkpoints),
+            checkpointing: Cell::new(false),
+            checkpointed: Broadcast::default(),
+            means,
             progress: Rc::default(),
             metadata: OnceCell::new(),
             orders: Orders::default(),
@@ -183,7 +194,9 @@ impl Shard {
     }
 
     fn set_settings(&self, settings: Rc<BrokerSettings>) {
-        *self.config.borrow_mut() = Rc::new(BrokerConfig::resolve(&settings));
+        let config = BrokerConfig::resolve(&settings);
+        cleaning::share(&self.means, &config, self.cores);
+        *self.config.borrow_mut() = Rc::new(config);
         *self.settings.borrow_mut() = settings;
     }
 

@@ -1,6 +1,7 @@
 //! What Kafka notes beside the partitions: where each log begins (`log-start-offset-checkpoint`), up
-//! to where it is safe (`recovery-point-offset-checkpoint`), and that all of it was closed in order
-//! (`.kafka_cleanshutdown`). In Kafka's format:
+//! to where it is safe (`recovery-point-offset-checkpoint`) and compacted
+//! (`cleaner-offset-checkpoint`), and that all of it was closed in order (`.kafka_cleanshutdown`). In
+//! Kafka's format:
 //!
 //! ```text
 //! 0                  version
@@ -24,6 +25,7 @@ use crate::rt::file;
 
 const STARTS: &str = "log-start-offset-checkpoint";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const CLEANED: &str = "cleaner-offset-checkpoint";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 type Offsets = BTreeMap<(String, i32), Offset>;
@@ -32,6 +34,7 @@ type Offsets = BTreeMap<(String, i32), Offset>;
 pub async fn read(dir: &Path) -> io::Result<Vec<Entry>> {
     let starts = offsets(&dir.join(STARTS)).await?;
     let recovery_points = offsets(&dir.join(RECOVERY_POINTS)).await?;
+    let cleaned = offsets(&dir.join(CLEANED)).await?;
     let mut entries = Vec::new();
     for found in file::list_dir(dir).await? {
         let path = dir.join(&found.name);
@@ -48,6 +51,7 @@ pub async fn read(dir: &Path) -> io::Result<Vec<Entry>> {
             partition,
             topic_id,
             log_start_offset,
+            cleaned_offset: cleaned.get(&key).copied().unwrap_or(0),
             synced_offset: recovery_point.max(log_start_offset),
             segment: -1,
             first_unfinished: Offset::MAX,
@@ -76,16 +80,19 @@ pub async fn forget(dir: &Path, entries: &[Entry]) -> io::Result<()> {
         file::remove_file(&clean_shutdown).await?;
         file::sync_dir(dir).await?;
     }
-    for name in [STARTS, RECOVERY_POINTS] {
+    for name in [STARTS, RECOVERY_POINTS, CLEANED] {
         change(&dir.join(name), entries, |_| None).await?;
     }
     Ok(())
 }
 
-/// Writes down where these logs begin and, of those that were closed in order, where they end.
+/// Writes down where these logs begin, up to where they are compacted and, of those that were closed
+/// in order, where they end.
 pub async fn write(dir: &Path, entries: &[Entry]) -> io::Result<()> {
     let start = |entry: &Entry| Some(entry.log_start_offset).filter(|&offset| offset > 0);
     change(&dir.join(STARTS), entries, start).await?;
+    let cleaned = |entry: &Entry| Some(entry.cleaned_offset).filter(|&offset| offset > 0);
+    change(&dir.join(CLEANED), entries, cleaned).await?;
     let end = |entry: &Entry| entry.clean.then_some(entry.synced_offset);
     change(&dir.join(RECOVERY_POINTS), entries, end).await
 }

@@ -11,7 +11,7 @@ use super::placement::{PartitionPlace, TopicPlace};
 use crate::cluster::{ClusterImage, Topic};
 use crate::config::choice::TimestampType;
 use crate::config::topic::TopicConfig;
-use crate::log::{self, Log, LogSettings};
+use crate::log::{self, Compaction, Log, LogSettings};
 use crate::model::{CoreId, PartitionId, topic_name};
 use crate::notice;
 use crate::rt;
@@ -75,7 +75,11 @@ impl Shard {
             if let Some(here) = &here {
                 here.set_epoch(epoch);
                 here.set_level(config.durability);
-                here.log().set_settings(log_settings(&config, self));
+                let settings = log_settings(&config, self);
+                if here.log().settings() != settings {
+                    here.log().set_settings(settings);
+                    self.means.changed.raise();
+                }
             } else if core == self.core() {
                 let (shard, name, id) = (self.clone(), name.clone(), topic.id);
                 opening.push((index, async move {
@@ -215,9 +219,12 @@ impl Drop for Turn<'_> {
 fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
     let broker = shard.config();
     let deletes = config.cleanup_policy.delete;
+    let compacts = config.cleanup_policy.compact;
+    // What is active is never cleaned, so it must not grow older than a record may wait.
+    let lag_ms = if compacts { config.max_compaction_lag_ms } else { i64::MAX };
     LogSettings {
         segment_bytes: config.segment_bytes as u64,
-        segment_ms: config.segment_ms,
+        segment_ms: config.segment_ms.min(lag_ms),
         segment_jitter_ms: config.segment_jitter_ms,
         index_interval_bytes: config.index_interval_bytes as u64,
         segment_index_bytes: config.segment_index_bytes as u64,
@@ -226,7 +233,6 @@ fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
             TimestampType::CreateTime => log::TimestampType::CreateTime,
             TimestampType::LogAppendTime => log::TimestampType::LogAppendTime,
         },
-        compacted: config.cleanup_policy.compact,
         timestamp_before_max_ms: config.message_timestamp_before_max_ms,
         timestamp_after_max_ms: config.message_timestamp_after_max_ms,
         max_message_bytes: config.max_message_bytes as usize,
@@ -235,5 +241,11 @@ fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
         file_delete_delay_ms: config.file_delete_delay_ms as u64,
         retention_ms: if deletes { config.retention_ms } else { -1 },
         retention_bytes: if deletes { config.retention_bytes } else { -1 },
+        compaction: compacts.then_some(Compaction {
+            min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
+            min_lag_ms: config.min_compaction_lag_ms,
+            max_lag_ms: config.max_compaction_lag_ms,
+            delete_retention_ms: config.delete_retention_ms,
+        }),
     }
 }

@@ -39,6 +39,8 @@ pub const LENGTH_END: usize = LEADER_EPOCH_AT;
 
 pub const MAGIC: i8 = 2;
 
+/// Every bit of the attributes that means something.
+const ATTRIBUTES: i16 = 0b111_1111;
 const CODEC_MASK: i16 = 0b111;
 const APPEND_TIME: i16 = 1 << 3;
 const TRANSACTIONAL: i16 = 1 << 4;
@@ -204,6 +206,11 @@ impl<'a> BatchHeader<'a> {
         self.attributes() & DELETE_HORIZON != 0
     }
 
+    /// KIP-534: when what is marked as deleted in the batch may go, in ms since 1970.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        self.has_delete_horizon().then(|| self.base_timestamp())
+    }
+
     pub fn has_producer_id(&self) -> bool {
         self.producer_id() >= 0
     }
@@ -303,6 +310,38 @@ pub fn validate(bytes: &[u8]) -> Result<BatchHeader<'_>, BatchError> {
         return Err(BatchError::Records);
     }
     Ok(header)
+}
+
+/// What is different in a batch of which records were taken out. All else stays, above all its
+/// offsets and sequence numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thinned {
+    /// To which the records' times are relative: the delete horizon, if there is one.
+    pub base_timestamp: i64,
+    pub max_timestamp: i64,
+    pub record_count: i32,
+    pub has_delete_horizon: bool,
+    pub codec: Codec,
+}
+
+/// The batch with other records; `None` when it would be longer than a batch can be.
+pub fn thin_out(header: &BatchHeader<'_>, thinned: Thinned, payload: &[u8]) -> Option<Vec<u8>> {
+    let length = i32::try_from(HEADER_SIZE - LENGTH_END + payload.len()).ok()?;
+    let mut attributes = header.attributes() & ATTRIBUTES & !(CODEC_MASK | DELETE_HORIZON);
+    attributes |= thinned.codec.id();
+    if thinned.has_delete_horizon {
+        attributes |= DELETE_HORIZON;
+    }
+    let mut bytes = Vec::with_capacity(HEADER_SIZE + payload.len());
+    bytes.extend_from_slice(header.0);
+    put(&mut bytes, BATCH_LENGTH_AT, &length.to_be_bytes());
+    put(&mut bytes, ATTRIBUTES_AT, &attributes.to_be_bytes());
+    put(&mut bytes, BASE_TIMESTAMP_AT, &thinned.base_timestamp.to_be_bytes());
+    put(&mut bytes, MAX_TIMESTAMP_AT, &thinned.max_timestamp.to_be_bytes());
+    put(&mut bytes, RECORD_COUNT_AT, &thinned.record_count.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    stamp_crc(&mut bytes);
+    Some(bytes)
 }
 
 /// Gives a batch its place in the log. The checksum does not cover these fields.

@@ -103,6 +103,20 @@ impl<'a> Record<'a> {
         body.expect_end()?;
         Ok(Record { attributes, timestamp_delta, offset_delta, key, value, headers })
     }
+
+    /// Appends the record to a payload; a batch with another base has another delta of its time.
+    pub fn write(&self, timestamp_delta: i64, payload: &mut Vec<u8>) {
+        let mut body = Vec::with_capacity(32 + self.key.map_or(0, <[u8]>::len));
+        let mut writer = Writer::new(&mut body);
+        writer.i8(self.attributes);
+        writer.varlong(timestamp_delta);
+        writer.varint(self.offset_delta);
+        write_nullable_bytes(&mut writer, self.key);
+        write_nullable_bytes(&mut writer, self.value);
+        writer.varint(i32::try_from(self.headers.count).expect("it was read as one"));
+        writer.put(self.headers.bytes);
+        write_nullable_bytes(&mut Writer::new(payload), Some(&body));
+    }
 }
 
 /// The records of an uncompressed or decompressed payload; ends after the announced count or the
@@ -291,6 +305,9 @@ mod tests {
             assert_eq!((records[1].key, records[1].value), (None, None));
             assert_eq!(records[1].headers.iter().next().unwrap().value, None);
             assert_eq!((records[2].key, records[2].offset_delta), (Some(&b""[..]), 2));
+            let mut again = Vec::new();
+            records.iter().for_each(|record| record.write(record.timestamp_delta, &mut again));
+            assert_eq!(again, payload);
             let seen = walk(batch.header, &payload).unwrap();
             assert_eq!((seen.min_timestamp, seen.max_timestamp), (90, i64::from(i32::MAX) * 3));
             assert_eq!(seen.first_without_key, Some(1));

@@ -2,7 +2,7 @@
 
 use ringmain::base::buf::Buf;
 use ringmain::base::prng::Prng;
-use ringmain::log::{LogSettings, Origin, Records};
+use ringmain::log::{Compaction, LogSettings, Origin, Records};
 use ringmain::model::LeaderEpoch;
 use ringmain::wire::batch::{self, Batch};
 use ringmain::wire::record::{BatchBuilder, BatchFields};
@@ -127,7 +127,7 @@ fn the_time_of_the_youngest_record_is_put_right() {
 fn records_that_do_not_suit_the_topic_are_named() {
     on_core(|| async {
         let settings = LogSettings {
-            compacted: true,
+            compaction: Some(Compaction::default()),
             timestamp_before_max_ms: 10,
             timestamp_after_max_ms: 10,
             ..LogSettings::default()

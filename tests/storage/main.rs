@@ -1,14 +1,17 @@
 //! The log engine on real disks and in the simulator.
 
 mod appends;
+mod cleaning;
 mod crashes;
 mod damage;
 mod kafka;
+mod keyed;
 mod lookups;
 mod outages;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod removal;
+mod replacing;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod shrinking;

@@ -8,6 +8,8 @@ const WRITTEN: &str = "outages::what_is_written_survives_the_process";
 const SYNCED: &str = "outages::what_is_synced_survives_the_power";
 const FAULTS: &str = "outages::after_a_failed_write_or_sync_nothing_is_promised_that_is_not_there";
 const TWO_SYNCS: &str = "outages::a_sync_promises_nothing_that_another_one_lost";
+const CLEANING: &str = "cleaning::the_last_of_every_key_stays_first_part";
+const CALLED_CLEAN: &str = "cleaning::what_is_called_clean_is_clean_after_the_power_was_lost";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
 /// One test of this very binary, with one bug; true when it passed.
@@ -103,4 +105,29 @@ fn remembering_four_batches_is_found() {
 #[test]
 fn forgetting_producers_is_found() {
     check("forget-producers", KILLS);
+}
+
+#[test]
+fn cleaning_away_a_last_value_is_found() {
+    check("clean-away-last-values", CLEANING);
+}
+
+#[test]
+fn cleaning_a_tombstone_away_too_early_is_found() {
+    check("clean-tombstones-early", CLEANING);
+}
+
+#[test]
+fn serving_what_was_cleaned_away_is_found() {
+    check("serve-what-was-cleaned-from-memory", CLEANING);
+}
+
+#[test]
+fn building_on_a_replacement_that_is_not_durable_is_found() {
+    check("swap-without-syncing-the-directory", CALLED_CLEAN);
+}
+
+#[test]
+fn replacing_segments_by_what_is_not_synced_is_found() {
+    check("swap-in-what-is-not-synced", CLEANING);
 }

@@ -126,7 +126,7 @@ fn file(path: &Path, form: Form, out: &mut dyn Write) -> io::Result<()> {
                 )?;
             }
         }
-        Name::Deleted | Name::Temporary | Name::Swap | Name::Foreign => {}
+        Name::Cleaned | Name::Deleted | Name::Temporary | Name::Swap | Name::Foreign => {}
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub fn verify(dir: &Path) -> io::Result<Vec<Fault>> {
             {
                 check.fault(path, 0, "an index without its log", false);
             }
-            Name::Deleted | Name::Temporary | Name::Swap => {
+            Name::Deleted | Name::Temporary | Name::Cleaned | Name::Swap => {
                 check.fault(path, 0, "left behind", false);
             }
             _ => {}

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::swap;
+use crate::log::delete::remove_if_there;
 use crate::log::error::{At, Error};
 use crate::log::names::{self, Name};
 use crate::model::Offset;
@@ -26,11 +28,16 @@ pub(super) struct Inventory {
     pub(super) has_metadata: bool,
 }
 
-/// Lists the directory and removes what a crash left half done.
+/// Lists the directory, completes what a cleaning had begun to put into place, and removes what a
+/// crash left half done.
 pub(super) async fn take(dir: &Path) -> Result<Inventory, Error> {
+    let mut entries = file::list_dir(dir).await.at(dir)?;
+    if swap::complete(dir, &entries).await? {
+        entries = file::list_dir(dir).await.at(dir)?;
+    }
     let mut inventory = Inventory::default();
     let mut segments: BTreeMap<Offset, Files> = BTreeMap::new();
-    for entry in file::list_dir(dir).await.at(dir)? {
+    for entry in entries {
         let len = Some(entry.len);
         match names::parse(&entry.name) {
             Name::Log(offset) => segments.entry(offset).or_default().log = len,
@@ -40,15 +47,12 @@ pub(super) async fn take(dir: &Path) -> Result<Inventory, Error> {
             Name::Snapshot(offset) => inventory.snapshots.push(offset),
             Name::Epochs => inventory.has_epochs = true,
             Name::PartitionMetadata => inventory.has_metadata = true,
-            Name::Swap => {
-                let path = dir.join(&entry.name);
-                return Err(Error::corrupt(&path, 0, "a compaction of Kafka's was not finished"));
-            }
             Name::Deleted | Name::Temporary => {
+                // Where the log was open a moment ago, its own removal may be under way.
                 let path = dir.join(&entry.name);
-                file::remove_file(&path).await.at(&path)?;
+                remove_if_there(&path).await?;
             }
-            Name::Foreign => {}
+            Name::Cleaned | Name::Swap | Name::Foreign => {}
         }
     }
     for (offset, files) in segments {

@@ -10,6 +10,7 @@
 mod inventory;
 mod replay;
 mod start;
+mod swap;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -18,10 +19,12 @@ use std::rc::Rc;
 
 use super::budget::Budget;
 use super::checkpoint::Entry;
+use super::clean::Cleaning;
 use super::epochs::Epochs;
 use super::error::{At, Error};
 use super::flush::Pipeline;
 use super::producers::Producers;
+use super::reshape::Reshaping;
 use super::segment::Segment;
 use super::settings::LogSettings;
 use super::tail::{Tail, sector_floor};
@@ -59,6 +62,7 @@ pub(super) struct State {
     pub(super) recovered: Recovered,
     /// The checkpoint's entry, where it holds as it is.
     pub(super) clean: Option<Entry>,
+    pub(super) cleaning: Cleaning,
 }
 
 impl Log {
@@ -89,6 +93,7 @@ impl Log {
             high_watermark: 0,
             recovered: Recovered::default(),
             clean: None,
+            cleaning: Cleaning::new(None),
         };
         Log::assemble(dir, settings, budget, state).await
     }
@@ -163,16 +168,18 @@ impl Log {
             starved: Rc::default(),
             failure: Rc::default(),
             jitter_ms: Cell::new(0),
+            reshaping: Reshaping::default(),
+            cleaning: state.cleaning,
             recovered: state.recovered,
             kept: RefCell::new(Entry::default()),
         });
         log.draw_jitter();
         match state.clean {
-            Some(entry) => *log.kept.borrow_mut() = entry,
+            Some(entry) => log.set_kept(entry),
             None => {
                 let moment = log.moment();
                 log.keep(&moment).await?;
-                *log.kept.borrow_mut() = log.entry(&moment, false);
+                log.set_kept(log.entry(&moment, false));
             }
         }
         Ok(log)

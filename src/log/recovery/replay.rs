@@ -65,16 +65,21 @@ impl Replay {
         Ok(End { position: scan.position(), file_len: scan.file_len(), why })
     }
 
-    /// Scans a segment up to `until` for the sake of its producers.
+    /// Scans what of a segment lies below `position`, where `offset` is next, for the sake of its
+    /// producers, unless they are known.
     pub(super) async fn producers_only(
         &mut self,
         dir: &Path,
         base: Offset,
-        until: u64,
+        position: u64,
+        offset: Offset,
     ) -> Result<(), Error> {
+        if self.producers_from >= offset {
+            return Ok(());
+        }
         let path = names::file(dir, base, names::LOG);
         let mut scan = Scan::open(&path, base, 0, base).await?;
-        while scan.position() < until {
+        while scan.position() < position {
             match scan.next().await? {
                 Scanned::Batch { header, control, .. } => {
                     self.recovered.scanned_bytes += header.len as u64;
@@ -84,6 +89,7 @@ impl Replay {
                 Scanned::Bad(why) => return Err(Error::corrupt(&path, scan.position(), why)),
             }
         }
+        self.producers_from = offset;
         Ok(())
     }
 

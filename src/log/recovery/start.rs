@@ -1,6 +1,5 @@
 //! Deciding what to trust, what to scan, and what the scan means.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -9,6 +8,7 @@ use super::replay::Replay;
 use super::{Recovered, State};
 use crate::base::planted;
 use crate::log::checkpoint::Entry;
+use crate::log::clean::Cleaning;
 use crate::log::epochs::Epochs;
 use crate::log::error::{At, Error};
 use crate::log::index::{offset, time, txn};
@@ -50,11 +50,18 @@ pub(super) async fn recover(
     let mut epochs = read_epochs(dir, &inventory).await?;
     let until = if is_clean { ground.synced_offset } else { ground.offset };
     let epochs_kept = !epochs.truncate_end(until) && is_clean;
+    let places = places(dir, &inventory, known.is_some_and(Entry::is_foreign));
+    let plans = places.iter().map(|place| plan(place, known, &ground, is_clean));
+    let plans: Vec<Plan> = plans.collect();
+    // A segment that is read from its first byte on tells which transactions it aborted, to somebody
+    // who knows the producers from there on.
+    let first_whole = plans.iter().position(|plan| matches!(plan, Plan::Whole));
+    let producers_until = first_whole.map_or(until, |at| until.min(places[at].base));
     let (producers, producers_from) = match known {
-        Some(known) if known.producer_count == 0 && known.synced_offset == until => {
+        Some(known) if known.producer_count == 0 && known.synced_offset == producers_until => {
             (Producers::default(), until)
         }
-        _ => read_producers(dir, &inventory.snapshots, until, log_start_offset).await?,
+        _ => read_producers(dir, &inventory.snapshots, producers_until, log_start_offset).await?,
     };
     let epochs_from = if epochs.latest().is_some() { until } else { 0 };
     let mut replay = Replay {
@@ -65,26 +72,13 @@ pub(super) async fn recover(
         epochs_from,
         recovered: Recovered::default(),
     };
-    if !is_clean || producers_from < until {
-        replay_gap(dir, &inventory.segments, &mut replay, ground).await?;
-    }
     let mut segments: Vec<Rc<Segment>> = Vec::new();
-    let mut rest = inventory.segments.iter().peekable();
-    while let Some((&base, files)) = rest.next() {
-        let next = rest.peek().map(|(next, _)| **next);
-        let place = Place {
-            dir,
-            base,
-            files: *files,
-            next,
-            was_finished: next.is_some_and(|next| inventory.snapshots.contains(&next)),
-            is_foreign: known.is_some_and(Entry::is_foreign),
-        };
-        let plan = plan(&place, known, &ground, is_clean);
+    for (at, (place, plan)) in places.iter().zip(plans).enumerate() {
         let (segment, is_cut) = place.bring_back(plan, &ground, &mut replay).await?;
         segments.push(Rc::new(segment));
         if is_cut {
-            drop_segments(dir, rest.map(|(base, _)| *base), &mut replay.recovered).await?;
+            let behind = places[at + 1..].iter().map(|place| place.base);
+            drop_segments(dir, behind, &mut replay.recovered).await?;
             break;
         }
     }
@@ -108,6 +102,7 @@ pub(super) async fn recover(
         high_watermark: known.map_or(log_start_offset, |known| known.high_watermark),
         recovered: replay.recovered,
         clean: known.filter(|_| is_clean).cloned(),
+        cleaning: Cleaning::new(known),
     })
 }
 
@@ -141,6 +136,7 @@ async fn empty(
         high_watermark: start,
         recovered: Recovered::default(),
         clean: None,
+        cleaning: Cleaning::new(known),
     })
 }
 
@@ -214,6 +210,18 @@ struct Place<'a> {
     is_foreign: bool,
 }
 
+fn places<'a>(dir: &'a Rc<Path>, inventory: &Inventory, is_foreign: bool) -> Vec<Place<'a>> {
+    let mut places: Vec<Place<'a>> = Vec::with_capacity(inventory.segments.len());
+    let mut next = None;
+    for (&base, &files) in inventory.segments.iter().rev() {
+        let was_finished = next.is_some_and(|next| inventory.snapshots.contains(&next));
+        places.push(Place { dir, base, files, next, was_finished, is_foreign });
+        next = Some(base);
+    }
+    places.reverse();
+    places
+}
+
 fn plan(place: &Place<'_>, known: Option<&Entry>, ground: &Ground, is_clean: bool) -> Plan {
     let Some(known) = known else { return Plan::Whole };
     let Place { base, files, next, .. } = *place;
@@ -262,6 +270,9 @@ impl Place<'_> {
     ) -> Result<(Segment, bool), Error> {
         let (segment, position, offset) = match plan {
             Plan::Trust(restored) => {
+                replay
+                    .producers_only(self.dir, self.base, restored.len, restored.end_offset)
+                    .await?;
                 let segment = Segment::restore(self.dir, self.base, restored);
                 segment.finished.set(self.next.is_some());
                 segment.load_txn_index().await?;
@@ -273,6 +284,7 @@ impl Place<'_> {
             }
             Plan::From(restored) => {
                 let (position, offset) = (restored.len, restored.end_offset);
+                replay.producers_only(self.dir, self.base, position, offset).await?;
                 let segment = Segment::restore(self.dir, self.base, restored);
                 segment.load_txn_index().await?;
                 (segment, position, offset)
@@ -303,25 +315,6 @@ impl Place<'_> {
         }
         Ok((segment, !goes_on))
     }
-}
-
-/// Brings the producers from their snapshot up to where the scan begins.
-async fn replay_gap(
-    dir: &Rc<Path>,
-    segments: &BTreeMap<Offset, Files>,
-    replay: &mut Replay,
-    ground: Ground,
-) -> Result<(), Error> {
-    if replay.producers_from >= ground.offset {
-        return Ok(());
-    }
-    let from = segments.range(..=replay.producers_from).next_back().map_or(0, |(base, _)| *base);
-    for (&base, _) in segments.range(from..=ground.segment) {
-        let until = if base == ground.segment { ground.position } else { u64::MAX };
-        replay.producers_only(dir, base, until).await?;
-    }
-    replay.producers_from = ground.offset;
-    Ok(())
 }
 
 async fn drop_segments(

@@ -158,6 +158,9 @@ impl Segment {
 
     /// Lets descriptors go; readers that hold one keep it.
     pub(in crate::log) fn cool_down(&self) {
+        if self.is_pinned.get() {
+            return;
+        }
         self.reading.borrow_mut().take();
         if self.finished.get() {
             self.writing.borrow_mut().take();

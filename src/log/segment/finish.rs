@@ -22,6 +22,10 @@ impl Segment {
         while self.indexing.get() {
             self.indexed.wait().await;
         }
+        if self.is_pinned.get() {
+            // By now the names may be another segment's.
+            return Ok(());
+        }
         if last {
             self.note_time();
         }

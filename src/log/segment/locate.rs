@@ -72,6 +72,9 @@ impl Segment {
     /// Builds offset and time index from the batches on the device. Later entries, which are only
     /// in memory, stay.
     async fn rebuild_indexes(&self) -> Result<(), Error> {
+        if self.is_pinned.get() {
+            return Ok(());
+        }
         let path = self.log_path();
         let model = Segment::begin(&self.dir, self.base_offset, u64::MAX, 0);
         let mut scan = Scan::open(&path, self.base_offset, 0, self.base_offset).await?;

@@ -9,6 +9,7 @@ mod files;
 mod finish;
 mod gate;
 mod locate;
+mod replace;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -87,6 +88,8 @@ pub(super) struct Segment {
     pub(super) indexes: RefCell<Indexes>,
     /// Its files are exact: indexes written, log cut to its length, all synced.
     pub(super) finished: Cell<bool>,
+    /// Its files are about to be replaced, or were: readers use what is open and in memory.
+    is_pinned: Cell<bool>,
     pub(super) ending: Cell<Ending>,
     /// A task is finishing it at this moment.
     pub(super) is_ending: Cell<bool>,
@@ -132,6 +135,7 @@ impl Segment {
                 last_time: -1,
             }),
             finished: Cell::new(false),
+            is_pinned: Cell::new(false),
             ending: Cell::new(Ending::Whole),
             is_ending: Cell::new(false),
             is_warm: Cell::new(false),
