@@ -22,7 +22,7 @@ const VERDICT: Duration = Duration::from_secs(1);
 struct Target {
     broker: Broker,
     topic: Topic,
-    _setup: Setup,
+    setup: Setup,
 }
 
 impl Target {
@@ -30,7 +30,7 @@ impl Target {
         let broker = setup.start();
         let mut client = Client::connect(broker.address()).expect("a connection");
         let topic = Topic::create(&mut client, "target", 2, &[]);
-        let mut target = Target { broker, topic, _setup: setup };
+        let mut target = Target { broker, topic, setup };
         target.assert_serves();
         target
     }
