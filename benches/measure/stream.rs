@@ -121,15 +121,15 @@ pub fn splice(arguments: &Splice) -> io::Result<()> {
             parts.push(Part { file, len });
         }
     }
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    fcntl_setpipe_size(&write, arguments.pipe as usize)?;
-    let ring = Uring::new()?;
-    let mut splicer =
-        Splicer { way: arguments.way, block: arguments.block, read, write, ring, done: Vec::new() };
     serve("splice", &arguments.listen, |connection| {
         if arguments.evict {
             arguments.file.iter().try_for_each(|path| evict(path))?;
         }
+        // Of each connection its own: one that ends leaves bytes in the pipe.
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        fcntl_setpipe_size(&write, arguments.pipe as usize)?;
+        let (way, block, ring) = (arguments.way, arguments.block, Uring::new()?);
+        let mut splicer = Splicer { way, block, read, write, ring, done: Vec::new() };
         loop {
             for part in &parts {
                 splicer.send(part, &connection)?;
