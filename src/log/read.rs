@@ -68,6 +68,11 @@ impl Log {
         if offset >= limit || self.read_tail(&mut plan, &mut measure) {
             return Ok(plan);
         }
+        // At least this much was appended since, which memory might have held.
+        let address = self.indexed_address(offset);
+        if address > 0 {
+            self.budget.reached_back(self.tail.end().saturating_sub(address));
+        }
         self.read_file(&mut plan, &mut measure).await?;
         if plan.bytes < max_bytes && plan.next_offset < limit {
             measure.at_least_one &= plan.bytes == 0;

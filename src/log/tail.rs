@@ -46,6 +46,8 @@ struct Chunk {
     own: u64,
     /// Offset of the first record at or behind `own`.
     own_offset: Offset,
+    /// What had been appended on the core before it.
+    since: u64,
     block: Rc<Block>,
 }
 
@@ -181,7 +183,8 @@ impl Tail {
         self.next_number.set(number + 1);
         self.budget.chunk_added(&self.me, number, block.capacity());
         let start = sector_floor(own);
-        self.chunks.borrow_mut().push_back(Chunk { number, start, own, own_offset, block });
+        let since = self.budget.appended_bytes();
+        self.chunks.borrow_mut().push_back(Chunk { number, start, own, own_offset, since, block });
     }
 
     /// The budget wants chunk `number` back: true when it is gone. The newest is only shrunk to
@@ -207,8 +210,8 @@ impl Tail {
             self.budget.memory_returned(first.block.capacity());
             self.budget.memory_taken(block.capacity());
             let own_offset = self.offset_at_end(first);
-            let start = sector_floor(end);
-            chunks[0] = Chunk { number, start, own: end, own_offset, block };
+            let (start, since) = (sector_floor(end), self.budget.appended_bytes());
+            chunks[0] = Chunk { number, start, own: end, own_offset, since, block };
             self.capacity.set(CHUNK_MIN);
         }
         false
@@ -245,6 +248,9 @@ impl Tail {
     pub(super) fn share(&self, from: u64, to: u64, out: &mut Vec<Piece>) {
         let chunks = self.chunks.borrow();
         let first = chunks.partition_point(|chunk| chunk.end() <= from);
+        if let Some(chunk) = chunks.get(first) {
+            self.budget.reached_back(self.budget.appended_bytes() - chunk.since);
+        }
         for chunk in chunks.range(first..) {
             let (low, high) = (from.max(chunk.own), to.min(chunk.end()));
             if low >= high {
