@@ -12,8 +12,8 @@ use crate::base::signal::Broadcast;
 use crate::base::time::Instant;
 use crate::rt;
 
-/// Chunks looked at in one go; the next append looks at more.
-const RECLAIM_STEPS: usize = 64;
+/// Chunks looked at in one go; the next append, which adds one at most, looks at more.
+const RECLAIM_STEPS: usize = 4;
 /// Bytes kept whatever readers do: little enough to stay in a core's share of the processor's cache,
 /// where receiving into memory that was just freed costs a third less than into cold memory.
 const WARM_BYTES: usize = 8 << 20;
@@ -150,8 +150,8 @@ impl Budget {
         self.cached_bytes.set(self.cached_bytes.get() - bytes);
     }
 
-    /// Frees the oldest chunks until the cache is within its limit. What is not written yet, and
-    /// the newest chunk of each partition, goes to the back of the queue.
+    /// Frees the oldest chunks until the cache is within its limit. What is not written yet goes to
+    /// the back of the queue.
     pub(super) fn reclaim(&self) {
         let mut left = self.chunks.borrow().len().min(RECLAIM_STEPS);
         while self.cached_bytes.get() > self.reach.kept.get() && left > 0 {

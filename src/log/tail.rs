@@ -187,22 +187,24 @@ impl Tail {
         self.chunks.borrow_mut().push_back(Chunk { number, start, own, own_offset, since, block });
     }
 
-    /// The budget wants chunk `number` back: true when it is gone. The newest is only shrunk to
-    /// the sector that the next write needs.
+    /// The budget wants chunk `number` back, and with it what is older: false when something of it
+    /// is not written yet. The newest is only shrunk to the sector that the next write needs.
     pub(super) fn give_back(&self, number: u64) -> bool {
         let mut chunks = self.chunks.borrow_mut();
-        let Some(first) = chunks.front() else { return true };
-        if first.number > number {
-            return true;
-        }
-        if first.number < number || first.end() > self.written.get() {
-            return false;
-        }
-        if chunks.len() > 1 {
+        loop {
+            let Some(first) = chunks.front().filter(|first| first.number <= number) else {
+                return true;
+            };
+            if first.end() > self.written.get() {
+                return false;
+            }
+            if chunks.len() == 1 {
+                break;
+            }
             self.budget.memory_returned(first.block.capacity());
             chunks.pop_front();
-            return true;
         }
+        let first = &chunks[0];
         if first.block.capacity() > CHUNK_MIN {
             let end = first.end();
             let partial = first.block.bytes(first.range(sector_floor(end), end));
@@ -214,7 +216,7 @@ impl Tail {
             chunks[0] = Chunk { number, start, own: end, own_offset, since, block };
             self.capacity.set(CHUNK_MIN);
         }
-        false
+        true
     }
 
     fn offset_at_end(&self, chunk: &Chunk) -> Offset {
