@@ -23,7 +23,7 @@ use crate::links::{Links, closed, ready};
 use crate::{pin, rpc};
 
 /// Topics by name, flexible.
-const VERSION: i16 = 12;
+pub const VERSION: i16 = 12;
 /// Enough of an answer to know where its records begin.
 const HEAD_BYTES: usize = 512;
 
@@ -136,7 +136,7 @@ pub fn evict(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn request(topic: &str, partition: i32, offset: i64, most: i32, wait_ms: i32) -> Vec<u8> {
+pub fn request(topic: &str, partition: i32, offset: i64, most: i32, wait_ms: i32) -> Vec<u8> {
     let partition = FetchPartition {
         partition,
         fetch_offset: offset,

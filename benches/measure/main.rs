@@ -14,6 +14,7 @@ mod drain;
 mod fetch;
 mod gauge;
 mod links;
+mod pace;
 mod produce;
 mod requests;
 mod rpc;
@@ -43,6 +44,8 @@ enum Command {
     Produce(produce::Produce),
     /// Fetches a range of a topic over and over, and throws it away
     Fetch(fetch::Fetch),
+    /// A steady producer with a consumer behind it: how long acknowledgements and records take
+    Pace(pace::Pace),
     /// Reads a stream and throws it away: the reader of fetch, for send and splice
     Drain(drain::Drain),
     /// Yardstick of produce: receive, checksum, one copy, direct writes; no broker
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Some(Command::Topic(command)) => rpc::create_topic(&command),
         Some(Command::Produce(command)) => produce::run(&command),
         Some(Command::Fetch(command)) => fetch::run(&command),
+        Some(Command::Pace(command)) => pace::run(&command),
         Some(Command::Drain(command)) => drain::run(&command),
         Some(Command::Ceiling(command)) => ceiling::run(&command),
         Some(Command::Check(command)) => check::run(&command),
