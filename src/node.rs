@@ -64,8 +64,8 @@ pub enum Control {
 /// What the host tells the process.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Every lane answers. One address a core.
-    Ready(Vec<SocketAddr>),
+    /// Every lane answers. One address a core, and what opening the partitions took.
+    Ready(Vec<SocketAddr>, CoreCounters),
     /// It cannot start; the reason.
     Failed(String),
 }
@@ -106,7 +106,9 @@ pub async fn run_core(
 async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: impl Fn(Event)) {
     let front = match start(shard, plan).await {
         Ok((front, addresses)) => {
-            tell(Event::Ready(addresses));
+            let mut opened = CoreCounters::default();
+            count(shard).await.into_iter().for_each(|(_, counted)| opened += counted);
+            tell(Event::Ready(addresses, opened));
             Some(front)
         }
         Err(reason) => {
@@ -317,15 +319,20 @@ async fn hush(front: Option<Front>) {
 }
 
 async fn report(shard: &Rc<Shard>) {
+    for (core, counted) in count(shard).await {
+        notice!("core {core}: {counted}");
+    }
+}
+
+/// What each core has counted.
+async fn count(shard: &Rc<Shard>) -> Vec<(usize, CoreCounters)> {
     let mut lines = vec![(shard.core(), shard.counted())];
     for core in others(shard) {
         if let Some(Reply::Counters(counted)) = shard.call(core, Request::Count).await {
             lines.push((core, counted));
         }
     }
-    for (core, counted) in lines {
-        notice!("core {core}: {counted}");
-    }
+    lines
 }
 
 /// The settings a plan's overrides lead to before any image is known.

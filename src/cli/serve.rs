@@ -12,6 +12,7 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::units::{bytes, thousands};
 use crate::cluster::Lanes;
 use crate::config::BrokerSettings;
 use crate::config::broker::{BrokerConfig, Cores};
@@ -20,6 +21,7 @@ use crate::model::{CoreId, NodeId};
 use crate::node::{self, Control, Event, Plan};
 use crate::rt;
 use crate::rt::glommio::{Layout, run_cores};
+use crate::shard::message::CoreCounters;
 
 /// Version of the data directory's layout; a larger one is of a newer Ringmain.
 const FORMAT: u32 = 1;
@@ -80,12 +82,20 @@ pub fn run(args: Serve) -> Result<(), String> {
         seed: random_seed()?,
     });
     let durability = TopicConfig::resolve(&Default::default(), &settings).durability;
-    start(plan, &cpus, |plan, addresses| {
+    start(plan, &cpus, |plan, addresses, opened| {
         println!("ringmain {}: data in {}", env!("CARGO_PKG_VERSION"), plan.data_dir.display());
         for (core, (cpu, address)) in cpus.iter().zip(addresses).enumerate() {
             let lane = plan.lanes.lane_of(CoreId(core as u16));
             let broker = plan.lanes.broker_id(lane);
             println!("  core {core} (cpu {cpu}): lane {lane}, broker {broker}, {address}");
+        }
+        if opened.opened > 0 {
+            let (partitions, scanned) = (thousands(opened.opened), bytes(opened.scanned_bytes));
+            println!("  {partitions} partitions opened, {scanned} of their logs scanned");
+        }
+        if opened.cut > 0 {
+            let cut = thousands(opened.cut);
+            println!("  {cut} of them ended in what a crash left half written, which was cut off");
         }
         println!("  acks=all means {durability} (ringmain.durability; docs/config.md)");
         let bootstrap = format!("{}:{}", plan.config.advertised_host(), addresses[0].port());
@@ -263,7 +273,7 @@ fn random_seed() -> Result<u64, String> {
 fn start(
     plan: Arc<Plan>,
     cpus: &[usize],
-    ready: impl FnOnce(&Plan, &[std::net::SocketAddr]),
+    ready: impl FnOnce(&Plan, &[std::net::SocketAddr], &CoreCounters),
 ) -> Result<(), String> {
     let fault = |error: io::Error| format!("the cores cannot be started: {error}");
     let (control, inbox) = rt::inbox(16).map_err(fault)?;
@@ -296,8 +306,8 @@ fn start(
         }
     });
     let failed = match happened.recv() {
-        Ok(Event::Ready(addresses)) => {
-            ready(&plan, &addresses);
+        Ok(Event::Ready(addresses, opened)) => {
+            ready(&plan, &addresses, &opened);
             None
         }
         Ok(Event::Failed(reason)) => Some(reason),
@@ -311,7 +321,7 @@ fn start(
     if let Some(reason) = failed {
         return Err(reason);
     }
-    let mut total = crate::shard::message::CoreCounters::default();
+    let mut total = CoreCounters::default();
     for result in results {
         total += result.map_err(|error| format!("a core could not run: {error}"))?;
     }

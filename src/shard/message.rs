@@ -81,13 +81,18 @@ pub struct CoreCounters {
     pub direct: u64,
     /// Partitions of requests that another core had to be asked for.
     pub forwarded: u64,
+    /// Partitions opened, bytes of their logs that had to be scanned for it, and those of them that
+    /// ended in what a crash left half written.
+    pub opened: u64,
+    pub scanned_bytes: u64,
+    pub cut: u64,
     /// Of the side ring.
     pub runtime: CoreStats,
 }
 
 impl std::fmt::Display for CoreCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CoreCounters { requests, direct, forwarded, runtime } = self;
+        let CoreCounters { requests, direct, forwarded, runtime, .. } = self;
         let CoreStats { operations, enters, stalls, zero_copy_sends, zero_copy_refused } = runtime;
         write!(
             f,
@@ -103,6 +108,9 @@ impl std::ops::AddAssign for CoreCounters {
         self.requests += other.requests;
         self.direct += other.direct;
         self.forwarded += other.forwarded;
+        self.opened += other.opened;
+        self.scanned_bytes += other.scanned_bytes;
+        self.cut += other.cut;
         self.runtime += other.runtime;
     }
 }

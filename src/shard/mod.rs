@@ -119,6 +119,17 @@ pub struct Counters {
     pub direct: Cell<u64>,
     pub forwarded: Cell<u64>,
     pub requests: Cell<u64>,
+    pub opened: Opened,
+}
+
+/// What opening the partitions of a core took.
+#[derive(Default)]
+pub struct Opened {
+    pub partitions: Cell<u64>,
+    /// Bytes of batches whose checksums were computed.
+    pub scanned_bytes: Cell<u64>,
+    /// Partitions whose logs ended in what a crash left half written.
+    pub cut: Cell<u64>,
 }
 
 impl Counters {
@@ -210,6 +221,9 @@ impl Shard {
             requests: self.counters.requests.get(),
             direct: self.counters.direct.get(),
             forwarded: self.counters.forwarded.get(),
+            opened: self.counters.opened.partitions.get(),
+            scanned_bytes: self.counters.opened.scanned_bytes.get(),
+            cut: self.counters.opened.cut.get(),
             runtime: rt::core_stats(),
         }
     }

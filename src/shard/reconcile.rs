@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shard;
 use super::partition::Partition;
 use super::placement::{PartitionPlace, TopicPlace};
+use super::{Counters, Shard};
 use crate::cluster::{ClusterImage, Topic};
 use crate::config::choice::TimestampType;
 use crate::config::topic::TopicConfig;
@@ -128,6 +128,10 @@ impl Shard {
         match Log::open_or_create(&dir, id, settings, &self.logs, known.as_ref()).await {
             Ok(log) => {
                 self.checkpoints.borrow_mut().forget(id, index);
+                let opened = &self.counters.opened;
+                Counters::add(&opened.partitions, 1);
+                Counters::add(&opened.scanned_bytes, log.recovered().scanned_bytes);
+                Counters::add(&opened.cut, u64::from(log.recovered().cut.is_some()));
                 let progress = self.progress.clone();
                 let level = config.durability;
                 Some(Partition::new(id, name, index, epoch, level, log, progress))
