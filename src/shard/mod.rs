@@ -20,6 +20,7 @@ pub mod placement;
 pub mod proposal;
 pub mod query;
 mod reconcile;
+mod retention;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
