@@ -53,7 +53,16 @@ impl Broadcast {
     }
 
     pub async fn wait(&self) {
-        let round = self.round.get();
+        self.wait_since(self.round.get()).await;
+    }
+
+    /// How often it was raised.
+    pub fn round(&self) -> u64 {
+        self.round.get()
+    }
+
+    /// Waits for a `raise` after that round, which may have been.
+    pub async fn wait_since(&self, round: u64) {
         poll_fn(|cx| {
             if self.round.get() != round {
                 return Poll::Ready(());

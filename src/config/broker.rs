@@ -172,12 +172,12 @@ properties! {
         /// Bytes of the largest request; a connection that announces more is closed.
         "socket.request.max.bytes" as socket_request_max_bytes: i32,
             Kind::int(1, FRAME_BYTES_MAX as i32) => "104857600", Restart, Medium;
-        /// Bytes of a socket's receive buffer; -1 leaves it to the system.
-        /// Has no effect yet: the system tunes each connection.
+        /// Bytes of a socket's receive buffer. Accepted for Kafka's tools; the system tunes each
+        /// connection.
         "socket.receive.buffer.bytes" as socket_receive_buffer_bytes: i32, Kind::int_from(-1)
             => "102400", Restart, High;
-        /// Bytes of a socket's send buffer; -1 leaves it to the system.
-        /// Has no effect yet: the system tunes each connection.
+        /// Bytes of a socket's send buffer. Accepted for Kafka's tools; the system tunes each
+        /// connection.
         "socket.send.buffer.bytes" as socket_send_buffer_bytes: i32, Kind::int_from(-1)
             => "102400", Restart, High;
         /// Connections that wait to be accepted.

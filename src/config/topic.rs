@@ -27,21 +27,20 @@ properties! {
         /// last record of each key. Both may be named; with neither everything is kept.
         "cleanup.policy" as cleanup_policy: CleanupPolicy, Kind::ListOf(CleanupPolicy::NAMES)
             => "delete", Online, Medium, from ["log.cleanup.policy"];
-        /// How batches are compressed on disk. `producer` keeps them as they came.
-        /// Has no effect yet.
+        /// How batches are compressed on disk. `producer` keeps them as they came; with any other
+        /// value, batches that came otherwise are compressed anew on the core that owns the
+        /// partition, which does nothing else meanwhile.
         "compression.type" as compression_type: CompressionType,
             Kind::OneOf(CompressionType::NAMES)
             => "producer", Online, Medium, from ["compression.type"];
         /// The level where compression.type is `gzip`; -1 is the codec's own default.
-        /// Has no effect yet.
         "compression.gzip.level" as compression_gzip_level: i32, Kind::int_or(-1, 1, 9)
             => "-1", Online, Medium, from ["compression.gzip.level"];
-        /// The level where compression.type is `lz4`.
-        /// Has no effect yet.
+        /// The level where compression.type is `lz4`. 9 is the quick compressor, every other level
+        /// the thorough one, as in Kafka; what is above 12 is 12.
         "compression.lz4.level" as compression_lz4_level: i32, Kind::int(1, 17)
             => "9", Online, Medium, from ["compression.lz4.level"];
         /// The level where compression.type is `zstd`.
-        /// Has no effect yet.
         "compression.zstd.level" as compression_zstd_level: i32, Kind::int(-131_072, 22)
             => "3", Online, Medium, from ["compression.zstd.level"];
         /// How long a compacted topic keeps the markers of deleted keys, in milliseconds: the time
@@ -51,12 +50,12 @@ properties! {
         /// How long a removed segment's file stays, in milliseconds, for readers that still hold it.
         "file.delete.delay.ms" as file_delete_delay_ms: i64, Kind::long_from(0)
             => "60000", Online, Medium, from ["log.segment.delete.delay.ms"];
-        /// Records after which a flush is forced. 1 means `ringmain.durability` = `synced`; other
-        /// values add nothing to what the durability level promises.
+        /// Records after which a sync is forced where `ringmain.durability` does not ask for one. 1
+        /// means `synced`; with other values acknowledgements go by the level all the same.
         "flush.messages" as flush_messages: i64, Kind::long_from(1)
             => "9223372036854775807", Online, Medium, from ["log.flush.interval.messages"];
-        /// Milliseconds after which a flush of what has been written is forced.
-        /// Has no effect yet.
+        /// Milliseconds after which a sync is forced of what was appended, where
+        /// `ringmain.durability` does not ask for one anyway. Acknowledgements do not wait for it.
         "flush.ms" as flush_ms: i64, Kind::long_from(0)
             => "9223372036854775807", Online, Medium,
             from ["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
@@ -67,9 +66,9 @@ properties! {
         /// the log is dirty.
         "max.compaction.lag.ms" as max_compaction_lag_ms: i64, Kind::long_from(1)
             => "9223372036854775807", Online, Medium, from ["log.cleaner.max.compaction.lag.ms"];
-        /// Bytes to which a batch may grow where the broker has to decompress it, which it does only
-        /// for a compression.type of its own; 67108864 at most, whatever is set here.
-        /// Has no effect yet.
+        /// Bytes of the largest record in a compressed batch which the broker decompresses because
+        /// compression.type is another codec. All records of such a batch together may have
+        /// 67108864, whatever is set here. Batches that are kept as they came are not decompressed.
         "max.decompressed.message.bytes" as max_decompressed_message_bytes: i32, Kind::int_from(1)
             => "2147483639", Online, Medium, from ["max.decompressed.message.bytes"];
         /// Bytes of the largest record batch that is accepted, as it travels, compressed or not.
@@ -97,8 +96,8 @@ properties! {
         /// Replicas in sync, the leader among them, that acks=all asks for.
         "min.insync.replicas" as min_insync_replicas: i32, Kind::int_from(1)
             => "1", Online, Medium, from ["min.insync.replicas"];
-        /// Whether a new segment's file is given all its blocks at once.
-        /// Has no effect yet.
+        /// Whether a new segment's file is given all its blocks at once, and not in steps that grow.
+        /// Where the disk has no room for a whole segment, it is steps again.
         "preallocate" as preallocate: bool, Kind::Bool
             => "false", Online, Medium, from ["log.preallocate"];
         /// Bytes of a partition beyond which its oldest segments are deleted; below 0 is no limit.
@@ -124,27 +123,27 @@ properties! {
         "segment.ms" as segment_ms: i64, Kind::long_from(1)
             => "604800000", Online, Medium,
             from ["log.roll.ms", "log.roll.hours" * 3_600_000];
-        /// Whether a replica out of sync may become leader, at the price of losing records.
-        /// Has no effect yet.
+        /// Whether a replica out of sync may become leader, at the price of losing records. Accepted
+        /// for Kafka's tools; one host has no other replicas.
         "unclean.leader.election.enable" as unclean_leader_election_enable: bool, Kind::Bool
             => "false", Online, Medium, from ["unclean.leader.election.enable"];
     }
     accepted {
         /// Whether share groups may write what they give up to this topic. Accepted for Kafka's
-        /// tools; has no effect yet.
+        /// tools; there are no share groups.
         "errors.deadletterqueue.group.enable": Kind::Bool => "false", Online, Medium;
         /// Replicas whose replication is throttled on the leader's side. Accepted for Kafka's
-        /// tools; has no effect yet.
+        /// tools; one host replicates nothing.
         "leader.replication.throttled.replicas": Kind::ListOf(&[]) => "", Online, Medium;
         /// Replicas whose replication is throttled on the follower's side. Accepted for Kafka's
-        /// tools; has no effect yet.
+        /// tools; one host replicates nothing.
         "follower.replication.throttled.replicas": Kind::ListOf(&[]) => "", Online, Medium;
         /// Bytes kept here where a topic also has remote storage; -2 means retention.bytes.
-        /// Accepted for Kafka's tools; has no effect without remote storage.
+        /// Accepted for Kafka's tools; no topic has remote storage.
         "local.retention.bytes": Kind::long_from(-2) => "-2", Online, Medium,
             from ["log.local.retention.bytes"];
         /// Milliseconds kept here where a topic also has remote storage; -2 means retention.ms.
-        /// Accepted for Kafka's tools; has no effect without remote storage.
+        /// Accepted for Kafka's tools; no topic has remote storage.
         "local.retention.ms": Kind::long_from(-2) => "-2", Online, Medium,
             from ["log.local.retention.ms"];
     }

@@ -112,7 +112,7 @@ impl Log {
             let most = settings.max_message_bytes;
             return Err(AppendError::TooLarge { bytes: bytes.len(), most });
         }
-        let checked = check::one(bytes, origin)?;
+        let mut checked = check::one(bytes, origin)?;
         let mut header = checked.header;
         let said = Said::of(&header, bytes, txn_version);
         let most = settings.producer_ids_max;
@@ -135,9 +135,21 @@ impl Log {
                 duplicate: true,
             });
         }
-        let youngest = match origin {
-            Origin::Client => checked.suits(bytes, &settings, now_ms)?,
-            Origin::Coordinator | Origin::Leader => None,
+        let (mut youngest, mut repacked) = (None, None);
+        if origin == Origin::Client {
+            let other = checked.other_compression(&settings);
+            if other.is_some() {
+                checked.unpack(&settings)?;
+            }
+            youngest = checked.suits(&settings, now_ms)?;
+            repacked = other.map(|to| checked.repack(to, &settings)).transpose()?;
+        }
+        let records = match &repacked {
+            Some(bytes) => {
+                header.len = bytes.len();
+                Records::Copy(bytes)
+            }
+            None => records,
         };
         let append_time_ms = match settings.timestamp_type {
             TimestampType::LogAppendTime => now_ms,
@@ -231,7 +243,10 @@ impl Log {
             offset: end,
             bytes: header.len,
         });
-        segment.prepare_ahead(settings.segment_bytes);
+        if settings.flush_messages < i64::MAX {
+            self.count_towards_sync(settings.flush_messages);
+        }
+        segment.prepare_ahead(settings.room());
     }
 }
 

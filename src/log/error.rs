@@ -112,6 +112,10 @@ pub enum AppendError {
     DiskFull,
     /// MESSAGE_TOO_LARGE
     TooLarge { bytes: usize, most: usize },
+    /// MESSAGE_TOO_LARGE: a batch that had to be decompressed grows too large.
+    UnpacksTooLarge { most: usize },
+    /// INVALID_RECORD: so does one of its records.
+    RecordTooLarge { most: usize },
     /// What [`BatchError::error_code`] says.
     Batch(BatchError),
     /// INVALID_RECORD: only coordinators write control batches.
@@ -146,6 +150,14 @@ impl fmt::Display for AppendError {
             AppendError::TooLarge { bytes, most } => {
                 write!(f, "the batch has {bytes} bytes, the topic takes {most} (max.message.bytes)")
             }
+            AppendError::UnpacksTooLarge { most } => {
+                write!(f, "the batch has more than {most} bytes when it is decompressed")
+            }
+            AppendError::RecordTooLarge { most } => write!(
+                f,
+                "a record has more than {most} bytes when it is decompressed \
+                 (max.decompressed.message.bytes)"
+            ),
             AppendError::Batch(error) => error.fmt(f),
             AppendError::ControlBatch => f.write_str("only a broker writes control batches"),
             AppendError::NoKey(_) => f.write_str("records of a compacted topic need a key"),

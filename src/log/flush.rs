@@ -79,8 +79,9 @@ pub(super) struct Pipeline {
     synced: u64,
     /// The next sync waits until this is written.
     group: u64,
-    /// Somebody asked for everything below to be synced.
+    /// Somebody asked for everything below to be synced, as an address and as an offset.
     sync_wanted: u64,
+    sync_wanted_offset: Offset,
     busy: bool,
 }
 
@@ -95,12 +96,18 @@ impl Pipeline {
             synced: address,
             group: 0,
             sync_wanted: 0,
+            sync_wanted_offset: 0,
             busy: false,
         }
     }
 
     pub(super) fn appended(&mut self, mark: Mark) {
         self.marks.push_back(mark);
+    }
+
+    fn want_sync(&mut self, address: u64, offset: Offset) {
+        self.sync_wanted = self.sync_wanted.max(address);
+        self.sync_wanted_offset = self.sync_wanted_offset.max(offset);
     }
 
     pub(super) fn unwritten_bytes(&self) -> usize {
@@ -182,7 +189,7 @@ impl Log {
                     continue;
                 }
             };
-            match segment.make_ready(end, self.settings.get().segment_bytes).await {
+            match segment.make_ready(end, self.settings.get().room()).await {
                 Ok(()) => {}
                 Err(error) if error.is_disk_full() => {
                     *self.disk_full.borrow_mut() = Some(error);
@@ -194,15 +201,31 @@ impl Log {
         }
     }
 
+    /// True while there is something that a loss of power may take; false when the log has failed.
+    pub fn is_unsynced(&self) -> bool {
+        self.synced_offset.get() < self.end_offset.get() && self.failure().is_none()
+    }
+
+    /// Has the flush sync what was appended before the call, whatever the log's level.
+    pub fn ask_sync(&self) {
+        self.pipeline.borrow_mut().want_sync(self.tail.end(), self.end_offset.get());
+    }
+
+    /// Kafka: `flush.messages`. Asks for a sync when so many were appended since the last that was
+    /// asked for.
+    pub(super) fn count_towards_sync(&self, flush_messages: i64) {
+        let asked = self.pipeline.borrow().sync_wanted_offset.max(self.synced_offset.get());
+        if self.end_offset.get() - asked >= flush_messages && !planted::is("forget-flush-messages")
+        {
+            self.ask_sync();
+        }
+    }
+
     /// Writes and syncs everything that was appended before the call. On a full disk it does not
     /// wait for room: it says so, and later calls go on.
     pub async fn sync(&self) -> Result<Progress, Error> {
-        let wanted = self.tail.end();
         let offset = self.end_offset.get();
-        {
-            let mut pipeline = self.pipeline.borrow_mut();
-            pipeline.sync_wanted = pipeline.sync_wanted.max(wanted);
-        }
+        self.ask_sync();
         while self.synced_offset.get() < offset {
             // Whoever drives the flush asks for room again and again already.
             let is_full = self.disk_full.borrow().is_some();

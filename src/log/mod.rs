@@ -6,8 +6,9 @@
 //! Promises: what a watermark says is on the device or on stable media is there, in order and
 //! without holes; after a fault of the disk nothing more is promised, and the log stays offline;
 //! an offset that was acknowledged at `written` is never given to another record, whatever
-//! crashes. It never decodes what lies behind a batch's header on the way in or out; of uncompressed
-//! records it looks once whether a reader will find its way through them.
+//! crashes. It never decodes what lies behind a batch's header on the way in or out, unless the topic
+//! has a codec of its own; of uncompressed records it looks once whether a reader will find its way
+//! through them.
 
 mod append;
 mod budget;
@@ -29,6 +30,7 @@ pub mod partition_metadata;
 pub mod producers;
 mod read;
 mod recovery;
+mod repack;
 mod reshape;
 mod retention;
 mod roll;

@@ -34,7 +34,7 @@ impl Log {
         let new = Rc::new(Segment::begin(&self.dir, base_offset, address, now_ms));
         // Files come in order: a crash must not leave a later one as the log's first.
         if old.has_file() {
-            new.prepare(1, self.settings.get().segment_bytes);
+            new.prepare(1, self.settings.get().room());
         }
         let snapshot = producers::encode(&self.producers.borrow());
         self.closing.borrow_mut().push_back((old, snapshot));

@@ -2,6 +2,7 @@
 //! values; changing them on an open log takes effect at the next append, roll or expiry.
 
 use crate::model::DurabilityLevel;
+use crate::wire::compression::Compression;
 
 /// Kafka: `message.timestamp.type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,17 +58,39 @@ pub struct LogSettings {
     pub timestamp_after_max_ms: i64,
     /// Kafka: `max.message.bytes`, of a whole batch.
     pub max_message_bytes: usize,
+    /// Kafka: `compression.type` and the codec's level; `None` leaves batches as they come.
+    pub compression: Option<Compression>,
+    /// Kafka: `max.decompressed.message.bytes`, of one record.
+    pub max_decompressed_message_bytes: usize,
     /// Kafka: `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// Producer ids remembered for the partition.
     pub producer_ids_max: usize,
     /// Kafka: `file.delete.delay.ms`.
     pub file_delete_delay_ms: u64,
+    /// Kafka: `flush.messages`: so many records unsynced ask for a sync at any level.
+    pub flush_messages: i64,
+    /// Kafka: `preallocate`: a segment's file gets all its room at once.
+    pub preallocate: bool,
     /// Kafka: `retention.ms` and `retention.bytes`; negative for no limit.
     pub retention_ms: i64,
     pub retention_bytes: i64,
     /// Set where `cleanup.policy` names compact; then every record needs a key.
     pub compaction: Option<Compaction>,
+}
+
+/// How far a segment's file grows ahead of what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) most: u64,
+    /// A new file gets all of it, instead of one step after the other.
+    pub(super) at_once: bool,
+}
+
+impl LogSettings {
+    pub(super) fn room(&self) -> Room {
+        Room { most: self.segment_bytes, at_once: self.preallocate }
+    }
 }
 
 impl Default for LogSettings {
@@ -84,9 +107,13 @@ impl Default for LogSettings {
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: 60 * 60 * 1000,
             max_message_bytes: 1_048_588,
+            compression: None,
+            max_decompressed_message_bytes: 2_147_483_639,
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             producer_ids_max: 100_000,
             file_delete_delay_ms: 60_000,
+            flush_messages: i64::MAX,
+            preallocate: false,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
             compaction: None,

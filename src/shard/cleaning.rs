@@ -29,6 +29,8 @@ impl Shard {
     pub async fn clean_logs(self: Rc<Self>) {
         let mut is_news = false;
         loop {
+            // What is changed during the look shall not wait for the rest.
+            let looked = self.means.changed.round();
             let mut has_cleaned = false;
             for (partition, filth) in self.dirtiest_first().await {
                 has_cleaned = self.clean_log(&partition, &filth).await;
@@ -46,7 +48,7 @@ impl Shard {
                 self.write_checkpoint().await;
             }
             let rest = Duration::from_millis(self.config().log_cleaner_backoff_ms as u64);
-            rt::timeout(rest.max(REST_MIN), self.means.changed.wait()).await;
+            rt::timeout(rest.max(REST_MIN), self.means.changed.wait_since(looked)).await;
         }
     }
 

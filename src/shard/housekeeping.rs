@@ -1,11 +1,10 @@
-//! What a core does now and then: writes its checkpoint when logs have grown, forgets producers that
-//! were silent for long, and removes records that have had their time. In the small share; a core without news only looks.
+//! What a core does now and then: writes its checkpoint when logs have grown, and forgets producers that
+//! were silent for long. In the small share; a core without news only looks.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Shard;
-use crate::notice;
 use crate::rt;
 
 /// Between two looks. A crash costs a scan of what was written since the last checkpoint.
@@ -31,18 +30,12 @@ impl Shard {
             look = look.wrapping_add(1);
             let config = self.config();
             let expires = is_due(look, config.producer_id_expiration_check_interval_ms.into());
-            let retains = is_due(look, config.log_retention_check_interval_ms);
-            if !expires && !retains {
+            if !expires {
                 continue;
             }
             let now_ms = rt::unix_ms();
             for partition in self.partitions() {
-                if expires {
-                    partition.log().expire_producers(now_ms);
-                }
-                if retains && let Err(error) = partition.log().retain().await {
-                    notice!("{}-{} keeps old records: {error}", partition.name, partition.index);
-                }
+                partition.log().expire_producers(now_ms);
                 rt::yield_now().await;
             }
         }

@@ -7,8 +7,10 @@ pub mod append_group;
 mod calls;
 pub mod checkpoints;
 mod cleaning;
+mod forced_sync;
 pub mod foreign;
 mod housekeeping;
+mod log_settings;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
@@ -18,6 +20,7 @@ pub mod placement;
 pub mod proposal;
 pub mod query;
 mod reconcile;
+mod retention;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};

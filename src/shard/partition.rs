@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::append_group::{AppendGroup, AppendResult, Reason};
+use super::forced_sync::ForcedSync;
 use super::message::AckWait;
 use super::query::{Answer, Ask, Read, ReadAnswer, Told};
 use crate::base::planted;
@@ -37,6 +38,7 @@ pub struct Partition {
     watchers: RefCell<Vec<Rc<Signal>>>,
     flushing: Cell<bool>,
     flushed: Broadcast,
+    pub(super) forced_sync: ForcedSync,
     /// The operator knows that the log has failed.
     told_offline: Cell<bool>,
     /// Raised on every step of the flush: memory may have become free.
@@ -82,6 +84,7 @@ impl Partition {
             watchers: RefCell::default(),
             flushing: Cell::new(false),
             flushed: Broadcast::default(),
+            forced_sync: ForcedSync::default(),
             told_offline: Cell::new(false),
             progress,
         });
@@ -164,6 +167,7 @@ impl Partition {
                     self.wake_watchers();
                 }
                 self.flush();
+                self.time_sync();
             }
             Err(error) => group.settle(index, self.refusal(error)),
         }
@@ -238,12 +242,14 @@ impl Partition {
 
     /// The topic is gone: who waits is told so.
     pub fn retire(&self) {
+        self.end_forced_syncs();
         self.fail_waiting(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
 
     /// Writes what is unwritten and closes the log. On a full disk neither may ever end: then the
     /// log is left as a crash would leave it.
     pub async fn close(self: &Rc<Self>) {
+        self.end_forced_syncs();
         let closing = async {
             self.flushed().await;
             self.log.close().await
@@ -460,9 +466,13 @@ fn code_of(error: &AppendError) -> ErrorCode {
     match error {
         // Offline was reported when it happened; a full disk is a state, and retriable.
         AppendError::Offline(_) | AppendError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
-        AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendError::TooLarge { .. } | AppendError::UnpacksTooLarge { .. } => {
+            ErrorCode::MESSAGE_TOO_LARGE
+        }
         AppendError::Batch(error) => error.error_code(),
-        AppendError::ControlBatch | AppendError::NoKey(_) => ErrorCode::INVALID_RECORD,
+        AppendError::ControlBatch | AppendError::NoKey(_) | AppendError::RecordTooLarge { .. } => {
+            ErrorCode::INVALID_RECORD
+        }
         AppendError::Timestamp(_) => ErrorCode::INVALID_TIMESTAMP,
         AppendError::NotNext { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         AppendError::Producer(refusal) => match refusal {
@@ -490,11 +500,13 @@ fn tells_start(error: &AppendError) -> bool {
         ),
         AppendError::ControlBatch
         | AppendError::NoKey(_)
+        | AppendError::RecordTooLarge { .. }
         | AppendError::Timestamp(_)
         | AppendError::Producer(_) => true,
         AppendError::Offline(_)
         | AppendError::DiskFull
         | AppendError::TooLarge { .. }
+        | AppendError::UnpacksTooLarge { .. }
         | AppendError::NotNext { .. } => false,
     }
 }

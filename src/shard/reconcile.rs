@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::log_settings;
 use super::partition::Partition;
 use super::placement::{PartitionPlace, TopicPlace};
 use super::{Counters, Shard};
 use crate::cluster::{ClusterImage, Topic};
-use crate::config::choice::TimestampType;
 use crate::config::topic::TopicConfig;
-use crate::log::{self, Compaction, Log, LogSettings};
+use crate::log::{self, Log};
 use crate::model::{CoreId, PartitionId, topic_name};
 use crate::notice;
 use crate::rt;
@@ -75,11 +75,14 @@ impl Shard {
             if let Some(here) = &here {
                 here.set_epoch(epoch);
                 here.set_level(config.durability);
-                let settings = log_settings(&config, self);
+                let settings = log_settings::of(&config, &self.config());
                 if here.log().settings() != settings {
                     here.log().set_settings(settings);
                     self.means.changed.raise();
+                    // What is there already may have to become safer.
+                    here.flush();
                 }
+                here.set_flush_ms(config.flush_ms, config.durability);
             } else if core == self.core() {
                 let (shard, name, id) = (self.clone(), name.clone(), topic.id);
                 opening.push((index, async move {
@@ -122,7 +125,7 @@ impl Shard {
         config: &TopicConfig,
     ) -> Option<Rc<Partition>> {
         let dir = self.partition_dir(&name, index);
-        let settings = log_settings(config, &self);
+        let settings = log_settings::of(config, &self.config());
         // It stays known until the log is open: another attempt needs it too.
         let known = self.checkpoints.borrow().get(id, index).cloned();
         match Log::open_or_create(&dir, id, settings, &self.logs, known.as_ref()).await {
@@ -134,7 +137,9 @@ impl Shard {
                 Counters::add(&opened.cut, u64::from(log.recovered().cut.is_some()));
                 let progress = self.progress.clone();
                 let level = config.durability;
-                Some(Partition::new(id, name, index, epoch, level, log, progress))
+                let partition = Partition::new(id, name, index, epoch, level, log, progress);
+                partition.set_flush_ms(config.flush_ms, level);
+                Some(partition)
             }
             Err(error) => {
                 // Said once, not with every attempt.
@@ -217,39 +222,5 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.adopting.set(false);
         self.0.adopted.raise();
-    }
-}
-
-fn log_settings(config: &TopicConfig, shard: &Shard) -> LogSettings {
-    let broker = shard.config();
-    let deletes = config.cleanup_policy.delete;
-    let compacts = config.cleanup_policy.compact;
-    // What is active is never cleaned, so it must not grow older than a record may wait.
-    let lag_ms = if compacts { config.max_compaction_lag_ms } else { i64::MAX };
-    LogSettings {
-        segment_bytes: config.segment_bytes as u64,
-        segment_ms: config.segment_ms.min(lag_ms),
-        segment_jitter_ms: config.segment_jitter_ms,
-        index_interval_bytes: config.index_interval_bytes as u64,
-        segment_index_bytes: config.segment_index_bytes as u64,
-        durability: config.durability,
-        timestamp_type: match config.message_timestamp_type {
-            TimestampType::CreateTime => log::TimestampType::CreateTime,
-            TimestampType::LogAppendTime => log::TimestampType::LogAppendTime,
-        },
-        timestamp_before_max_ms: config.message_timestamp_before_max_ms,
-        timestamp_after_max_ms: config.message_timestamp_after_max_ms,
-        max_message_bytes: config.max_message_bytes as usize,
-        producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
-        producer_ids_max: broker.producer_ids_per_partition_max as usize,
-        file_delete_delay_ms: config.file_delete_delay_ms as u64,
-        retention_ms: if deletes { config.retention_ms } else { -1 },
-        retention_bytes: if deletes { config.retention_bytes } else { -1 },
-        compaction: compacts.then_some(Compaction {
-            min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
-            min_lag_ms: config.min_compaction_lag_ms,
-            max_lag_ms: config.max_compaction_lag_ms,
-            delete_retention_ms: config.delete_retention_ms,
-        }),
     }
 }

@@ -9,7 +9,7 @@
 
 mod walk;
 
-pub use walk::{NO_TIMESTAMP, RecordsSeen, misfits, walk};
+pub use walk::{NO_TIMESTAMP, RecordsSeen, longest, misfits, walk};
 
 use crate::wire::batch;
 use crate::wire::compression::{self, Codec};

@@ -2,6 +2,7 @@
 
 mod appends;
 mod cleaning;
+mod compression;
 mod crashes;
 mod damage;
 mod kafka;
@@ -18,3 +19,4 @@ mod shrinking;
 mod space;
 mod support;
 mod transactions;
+mod upkeep;

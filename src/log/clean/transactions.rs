@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::index::txn::Aborted;
+use crate::log::marker;
 use crate::model::Offset;
+use crate::wire::batch::Batch;
 
 /// What a control batch says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,19 @@ pub(super) enum Control {
     Empty,
     /// Nothing about transactions.
     Other,
+}
+
+impl Control {
+    pub(super) fn of(batch: &Batch<'_>) -> Control {
+        if batch.header.record_count() == 0 {
+            return Control::Empty;
+        }
+        match marker::read(batch.bytes, 0) {
+            Some(marker) if marker.commit => Control::Commit,
+            Some(_) => Control::Abort,
+            None => Control::Other,
+        }
+    }
 }
 
 #[derive(Default)]

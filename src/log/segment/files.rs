@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::Segment;
 use crate::base::planted;
 use crate::log::error::{At, Error};
+use crate::log::settings::Room;
 use crate::log::tail::{sector_ceil, sector_floor};
 use crate::rt::{self, File, OpenOptions, file};
 
@@ -29,11 +30,11 @@ impl Segment {
     pub(in crate::log) async fn make_ready(
         self: &Rc<Self>,
         end: u64,
-        most: u64,
+        room: Room,
     ) -> Result<(), Error> {
         while !self.is_ready(end) {
             if !self.preparing.get() {
-                self.prepare(end, most);
+                self.prepare(end, room);
             }
             self.prepared.wait().await;
             if let Some(error) = self.preparation_error.borrow().clone() {
@@ -44,23 +45,23 @@ impl Segment {
     }
 
     /// Reserves the next step in the background once half of the last one is used.
-    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, most: u64) {
+    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, room: Room) {
         let left = self.allocated.get().saturating_sub(self.len.get());
-        let full = self.allocated.get() >= sector_ceil(most);
+        let full = self.allocated.get() >= sector_ceil(room.most);
         let may = !self.preparing.get() && self.preparation_error.borrow().is_none();
         if left < self.allocation_step.get() / 2 && !full && may {
-            self.prepare(self.allocated.get() + 1, most);
+            self.prepare(self.allocated.get() + 1, room);
         }
     }
 
     /// Starts a task of its own, so that nobody who waits can leave it half done.
-    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, most: u64) {
+    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, room: Room) {
         self.preparing.set(true);
         let segment = self.clone();
         rt::spawn(async move {
             let mut result = segment.open_for_writing().await;
             if result.is_ok() {
-                result = segment.allocate(end, most).await;
+                result = segment.allocate(end, room).await;
             }
             segment.preparing.set(false);
             *segment.preparation_error.borrow_mut() = result.err();
@@ -103,12 +104,15 @@ impl Segment {
         Ok(())
     }
 
-    /// One step further, at least to `end`, and not past what the segment may grow to unless
-    /// `end` does.
-    async fn allocate(&self, end: u64, most: u64) -> Result<(), Error> {
+    /// One step further (or, of a new file, all the way), at least to `end`, and not past what the
+    /// segment may grow to unless `end` does.
+    async fn allocate(&self, end: u64, room: Room) -> Result<(), Error> {
         let from = self.allocated.get();
-        let step = (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX);
-        let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
+        let step = match room.at_once && from == 0 {
+            true => sector_ceil(room.most),
+            false => (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX),
+        };
+        let to = (from + step).min(sector_ceil(room.most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
         match self.reserve(&writer, from, to).await {
             // That there is no room for what may come is no reason to refuse what is there.

@@ -61,6 +61,16 @@ pub fn misfits(
     places
 }
 
+/// Bytes of the longest record, without those that say how long it is. The payload was walked before.
+pub fn longest(header: BatchHeader<'_>, payload: &[u8]) -> usize {
+    let mut records = Cursor(payload);
+    let lens = (0..header.record_count()).map_while(|_| {
+        let len = records.varint()?;
+        records.take(len).map(<[u8]>::len)
+    });
+    lens.max().unwrap_or(0)
+}
+
 /// Shows each record's place, timestamp, and whether it has a key. `None`: a record is not what it
 /// should be.
 #[inline(always)]
@@ -198,6 +208,11 @@ mod tests {
         assert_eq!((seen.min_timestamp, seen.max_timestamp), (90, i64::from(i32::MAX) * 3));
         assert_eq!((seen.first_without_key, seen.max_timestamp), (Some(1), header.max_timestamp()));
         assert_eq!(header.codec(), Some(Codec::None));
+        // Behind the two large ones: attributes, two deltas, their lengths, no headers.
+        assert_eq!(
+            longest(header, &bytes[batch::HEADER_SIZE..]),
+            (2 << 20) + 1 + 2 + 1 + 4 + 4 + 1
+        );
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //!
 //! What comes out of `decompress` never exceeds the caller's bound, whatever the bytes announce.
 
+mod lz4;
+mod xerial;
+
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
@@ -79,24 +82,36 @@ impl fmt::Display for CompressionError {
 
 impl std::error::Error for CompressionError {}
 
-pub fn compress(codec: Codec, bytes: &[u8]) -> Vec<u8> {
+/// A codec, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    pub codec: Codec,
+    /// As the codec counts; `None` for its own default, and for codecs that have none.
+    pub level: Option<i32>,
+}
+
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Compression {
+        Compression { codec, level: None }
+    }
+}
+
+pub fn compress(how: impl Into<Compression>, bytes: &[u8]) -> Vec<u8> {
+    let Compression { codec, level } = how.into();
     let written = match codec {
         Codec::None => Ok(bytes.to_vec()),
         Codec::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+            let level = level.and_then(|level| u32::try_from(level).ok());
+            let level = level.map_or(Default::default(), flate2::Compression::new);
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
             encoder.write_all(bytes).and_then(|()| encoder.finish())
         }
         Codec::Snappy => Ok(xerial::compress(bytes)),
-        Codec::Lz4 => {
-            // The Java client refuses blocks that depend on each other.
-            let info = lz4_flex::frame::FrameInfo::new()
-                .block_size(lz4_flex::frame::BlockSize::Max64KB)
-                .block_mode(lz4_flex::frame::BlockMode::Independent);
-            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
-            let written = encoder.write_all(bytes);
-            written.and_then(|()| encoder.finish().map_err(io::Error::other))
+        Codec::Lz4 => lz4::compress(bytes, level),
+        Codec::Zstd => {
+            let level = level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
+            zstd::stream::encode_all(bytes, level)
         }
-        Codec::Zstd => zstd::stream::encode_all(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
     };
     written.expect("writing to memory")
 }
@@ -127,72 +142,6 @@ fn read_all(reader: impl Read, bytes_max: usize) -> Result<Vec<u8>, CompressionE
     if out.len() > bytes_max { Err(CompressionError::TooLarge) } else { Ok(out) }
 }
 
-/// Snappy as the Java client has it: a header, then blocks with their lengths in front. Other
-/// clients send one plain block without any of that; both are read.
-mod xerial {
-    use super::CompressionError;
-
-    const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
-    /// Magic, version and lowest compatible version, four bytes each.
-    const HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
-    /// Bytes of input in one block, as the Java client has it.
-    const BLOCK_BYTES: usize = 32 << 10;
-    /// Snappy's densest element makes 64 bytes out of three; beyond that an announced length lies.
-    const EXPANSION_MAX: usize = 22;
-
-    pub fn compress(bytes: &[u8]) -> Vec<u8> {
-        let mut out = HEADER.to_vec();
-        let mut encoder = snap::raw::Encoder::new();
-        for block in bytes.chunks(BLOCK_BYTES) {
-            let block = encoder.compress_vec(block).expect("a block is small");
-            let len = u32::try_from(block.len()).expect("a block is small");
-            out.extend_from_slice(&len.to_be_bytes());
-            out.extend_from_slice(&block);
-        }
-        out
-    }
-
-    pub fn decompress(bytes: &[u8], bytes_max: usize) -> Result<Vec<u8>, CompressionError> {
-        let mut out = Vec::new();
-        if !bytes.starts_with(&MAGIC) {
-            append_block(&mut out, bytes, bytes_max)?;
-            return Ok(out);
-        }
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            // Streams may be concatenated, each with its header.
-            if rest.starts_with(&MAGIC) {
-                rest = rest.get(HEADER.len()..).ok_or(CompressionError::Corrupt)?;
-                continue;
-            }
-            let (len, behind) = rest.split_first_chunk().ok_or(CompressionError::Corrupt)?;
-            let len = u32::from_be_bytes(*len) as usize;
-            let block = behind.get(..len).ok_or(CompressionError::Corrupt)?;
-            append_block(&mut out, block, bytes_max)?;
-            rest = &behind[len..];
-        }
-        Ok(out)
-    }
-
-    fn append_block(
-        out: &mut Vec<u8>,
-        block: &[u8],
-        bytes_max: usize,
-    ) -> Result<(), CompressionError> {
-        let len = snap::raw::decompress_len(block).map_err(|_| CompressionError::Corrupt)?;
-        if len > bytes_max - out.len() {
-            return Err(CompressionError::TooLarge);
-        }
-        if len / EXPANSION_MAX > block.len() {
-            return Err(CompressionError::Corrupt);
-        }
-        let start = out.len();
-        out.resize(start + len, 0);
-        let written = snap::raw::Decoder::new().decompress(block, &mut out[start..]);
-        if written == Ok(len) { Ok(()) } else { Err(CompressionError::Corrupt) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +160,31 @@ mod tests {
             assert_eq!(Codec::from_name(codec.name()), Some(codec));
         }
         assert_eq!(Codec::from_id(5), None);
+    }
+
+    #[test]
+    fn a_level_is_obeyed_and_read_by_the_same_reader() {
+        let mut random = Prng::new(3);
+        let word = |number: u64| {
+            let mut word = [7; 9];
+            word[..8].copy_from_slice(&number.to_be_bytes());
+            word
+        };
+        let words: Vec<[u8; 9]> = (0..500).map(|_| random.next_u64()).map(word).collect();
+        let text: Vec<u8> = (0..20_000).flat_map(|_| words[random.below(500) as usize]).collect();
+        let len = |codec, level| {
+            let packed = compress(Compression { codec, level }, &text);
+            assert!(codec.begins(&packed));
+            assert_eq!(decompress(codec, &packed, text.len()).as_deref(), Ok(&text[..]));
+            packed.len()
+        };
+        for (codec, low, high) in [(Codec::Gzip, 1, 9), (Codec::Lz4, 1, 12), (Codec::Zstd, -50, 19)]
+        {
+            let (fast, default, small) =
+                (len(codec, Some(low)), len(codec, None), len(codec, Some(high)));
+            assert!(small < fast && small < default, "{codec:?}: {fast}, {default}, {small}");
+        }
+        assert_eq!(len(Codec::Lz4, Some(17)), len(Codec::Lz4, Some(12)));
     }
 
     #[test]
