@@ -182,10 +182,12 @@ impl Log {
                     continue;
                 }
             };
-            match segment.make_ready(end, self.settings.get().segment_bytes).await {
+            let most = self.settings.get().segment_bytes;
+            match segment.make_ready(end, most, &self.room).await {
                 Ok(()) => {}
                 Err(error) if error.is_disk_full() => {
                     *self.disk_full.borrow_mut() = Some(error);
+                    self.room.was_full();
                     rt::sleep(DISK_FULL_PAUSE).await;
                     return Ok(());
                 }

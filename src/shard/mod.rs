@@ -18,6 +18,8 @@ pub mod placement;
 pub mod proposal;
 pub mod query;
 mod reconcile;
+mod reserve;
+mod space;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
@@ -44,6 +46,7 @@ use partition::Partition;
 use placement::{Placement, TopicPlace};
 use proposal::{Decision, Proposal};
 use query::{Answer, Query};
+use space::SpaceWatch;
 
 /// The core that keeps the metadata log.
 pub const METADATA_CORE: usize = 0;
@@ -87,6 +90,7 @@ pub struct Shard {
     /// Topics with partitions that a full disk kept from being opened.
     unopened: RefCell<BTreeSet<TopicId>>,
     opening_later: Cell<bool>,
+    space: SpaceWatch,
 }
 
 /// Orders from the metadata core, in order, each with the call that awaits its answer.
@@ -165,6 +169,7 @@ impl Shard {
             adopted: Broadcast::default(),
             unopened: RefCell::default(),
             opening_later: Cell::new(false),
+            space: SpaceWatch::default(),
         })
     }
 
@@ -210,6 +215,7 @@ impl Shard {
             requests: self.counters.requests.get(),
             direct: self.counters.direct.get(),
             forwarded: self.counters.forwarded.get(),
+            refused: self.refusals(),
             runtime: rt::core_stats(),
         }
     }
@@ -457,6 +463,15 @@ impl Shard {
                 shard.reply(from, call, Reply::Noted);
             })
             .detach(),
+            Request::Look { met_full } => rt::spawn(async move {
+                let allowance = shard.look_for_space(met_full).await;
+                shard.reply(from, call, Reply::Looked(allowance));
+            })
+            .detach(),
+            Request::Allow(allowance) => {
+                self.learn_space(allowance);
+                self.reply(from, call, Reply::Allowed);
+            }
             Request::Count => self.reply(from, call, Reply::Counters(self.counted())),
             Request::Open => self.orders.push(call, Order::Open),
             Request::Hush => self.orders.push(call, Order::Hush),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::Segment;
 use crate::base::planted;
 use crate::log::error::{At, Error};
+use crate::log::room::Room;
 use crate::log::tail::{sector_ceil, sector_floor};
 use crate::rt::{self, File, OpenOptions, file};
 
@@ -30,10 +31,11 @@ impl Segment {
         self: &Rc<Self>,
         end: u64,
         most: u64,
+        room: &Rc<Room>,
     ) -> Result<(), Error> {
         while !self.is_ready(end) {
             if !self.preparing.get() {
-                self.prepare(end, most);
+                self.prepare(end, most, room);
             }
             self.prepared.wait().await;
             if let Some(error) = self.preparation_error.borrow().clone() {
@@ -44,23 +46,23 @@ impl Segment {
     }
 
     /// Reserves the next step in the background once half of the last one is used.
-    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, most: u64) {
+    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, most: u64, room: &Rc<Room>) {
         let left = self.allocated.get().saturating_sub(self.len.get());
         let full = self.allocated.get() >= sector_ceil(most);
         let may = !self.preparing.get() && self.preparation_error.borrow().is_none();
         if left < self.allocation_step.get() / 2 && !full && may {
-            self.prepare(self.allocated.get() + 1, most);
+            self.prepare(self.allocated.get() + 1, most, room);
         }
     }
 
     /// Starts a task of its own, so that nobody who waits can leave it half done.
-    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, most: u64) {
+    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, most: u64, room: &Rc<Room>) {
         self.preparing.set(true);
-        let segment = self.clone();
+        let (segment, room) = (self.clone(), room.clone());
         rt::spawn(async move {
             let mut result = segment.open_for_writing().await;
             if result.is_ok() {
-                result = segment.allocate(end, most).await;
+                result = segment.allocate(end, most, &room).await;
             }
             segment.preparing.set(false);
             *segment.preparation_error.borrow_mut() = result.err();
@@ -105,9 +107,10 @@ impl Segment {
 
     /// One step further, at least to `end`, and not past what the segment may grow to unless
     /// `end` does.
-    async fn allocate(&self, end: u64, most: u64) -> Result<(), Error> {
+    async fn allocate(&self, end: u64, most: u64, room: &Room) -> Result<(), Error> {
         let from = self.allocated.get();
-        let step = (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX);
+        let step = (self.allocation_step.get() * 4).min(sector_floor(room.step_max()));
+        let step = step.clamp(STEP_MIN, STEP_MAX);
         let to = (from + step).min(sector_ceil(most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
         match self.reserve(&writer, from, to).await {
@@ -120,7 +123,9 @@ impl Segment {
                 self.allocation_step.set(step);
                 reserved
             }
-        }
+        }?;
+        room.took(self.allocated.get() - from);
+        Ok(())
     }
 
     async fn reserve(&self, writer: &File, from: u64, to: u64) -> Result<(), Error> {
