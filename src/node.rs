@@ -94,6 +94,7 @@ pub async fn run_core(
         .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
         .collect();
     let _housekeeping = rt::spawn_background(shard.clone().keep_house());
+    let _space = rt::spawn(shard.clone().watch_space());
     let _cleaning = rt::spawn_background(shard.clone().clean_logs());
     let _retention = rt::spawn_background(shard.clone().retain_logs());
     match control {
@@ -225,6 +226,10 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
         notice!("old checkpoints were not removed: {error}");
     }
     take_over(plan).await.map_err(unreadable)?;
+    // Before the first client may fill what is left.
+    if !shard.look_for_space(false).await.is_short {
+        shard.hold_room_back().await;
+    }
     let opening: Vec<_> = others(shard).map(|core| shard.call(core, Request::Open)).collect();
     let front = open(shard, plan)?;
     let mut addresses = vec![front.address];

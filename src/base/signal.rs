@@ -19,6 +19,11 @@ impl Signal {
         }
     }
 
+    /// Whether it is raised; lowers it.
+    pub fn take(&self) -> bool {
+        self.raised.replace(false)
+    }
+
     /// Waits until the signal is raised, and lowers it.
     pub async fn wait(&self) {
         poll_fn(|cx| {

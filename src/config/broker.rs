@@ -114,6 +114,11 @@ properties! {
             Restart, Medium;
         /// Directories of the partitions. New partitions go where the fewest are.
         "log.dirs" as log_dirs: Vec<String>, Kind::ListOf(&[]) => "data", Restart, High;
+        /// Bytes that must stay free where the data lies: with less, records are refused (clients
+        /// try again) until there is more, while reads, deletions and retention go on. -1 is a
+        /// twentieth of the file system, at most 1 GiB; 0 fills it to the end.
+        "ringmain.disk.free.min.bytes" as disk_free_min_bytes: i64, Kind::long_from(-1)
+            => "-1", Online, High;
         /// Address and base port: lane l listens on the port plus l. With port 0 the system
         /// chooses. The first lane's port is the one to give to clients.
         "ringmain.listen" as listen: Listen,

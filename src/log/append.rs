@@ -68,6 +68,10 @@ impl Log {
         origin: Origin,
     ) -> Result<Appended, AppendError> {
         self.check_open()?;
+        if origin == Origin::Client && self.room.is_short() {
+            self.room.refuse();
+            return Err(AppendError::DiskFull);
+        }
         match origin {
             Origin::Leader => self.append_leaders(records.bytes()),
             Origin::Client | Origin::Coordinator => {
@@ -93,7 +97,10 @@ impl Log {
     fn check_open(&self) -> Result<(), AppendError> {
         match self.failure() {
             Some(error) => Err(AppendError::Offline(error)),
-            None if self.disk_full.borrow().is_some() => Err(AppendError::DiskFull),
+            None if self.disk_full.borrow().is_some() => {
+                self.room.refuse();
+                Err(AppendError::DiskFull)
+            }
             None => Ok(()),
         }
     }
@@ -246,7 +253,7 @@ impl Log {
         if settings.flush_messages < i64::MAX {
             self.count_towards_sync(settings.flush_messages);
         }
-        segment.prepare_ahead(settings.room());
+        segment.prepare_ahead(settings.growth(), &self.room);
     }
 }
 

@@ -4,8 +4,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
+use super::room::Room;
 use super::segment::Segment;
 use super::tail::Tail;
 use crate::base::signal::Broadcast;
@@ -47,6 +49,8 @@ pub struct Budget {
     relieved: Broadcast,
     /// Segments that readers have opened, oldest first.
     warm: RefCell<VecDeque<Weak<Segment>>>,
+    /// One for each data directory.
+    rooms: RefCell<Vec<(PathBuf, Rc<Room>)>>,
     /// When it was made, by both clocks: monotonic and in ms since 1970.
     made: (Instant, i64),
 }
@@ -62,6 +66,7 @@ impl Budget {
             chunks: RefCell::default(),
             relieved: Broadcast::default(),
             warm: RefCell::default(),
+            rooms: RefCell::default(),
             made: (rt::now(), rt::unix_ms()),
         })
     }
@@ -90,6 +95,17 @@ impl Budget {
         while self.is_pressed() {
             self.relieved.wait().await;
         }
+    }
+
+    /// What is known of the room for partitions in this data directory.
+    pub fn room(&self, data: &Path) -> Rc<Room> {
+        let mut rooms = self.rooms.borrow_mut();
+        if let Some((_, room)) = rooms.iter().find(|(dir, _)| dir == data) {
+            return room.clone();
+        }
+        let room = Rc::<Room>::default();
+        rooms.push((data.to_owned(), room.clone()));
+        room
     }
 
     /// Milliseconds since 1970 by a clock that never jumps ahead of the time that has passed here.

@@ -108,7 +108,7 @@ impl<T> At<T> for io::Result<T> {
 pub enum AppendError {
     /// KAFKA_STORAGE_ERROR: the log has failed or is closed.
     Offline(Error),
-    /// KAFKA_STORAGE_ERROR: no room on the disk now; passes when there is.
+    /// KAFKA_STORAGE_ERROR: too little room on the disk now; passes when there is more.
     DiskFull,
     /// MESSAGE_TOO_LARGE
     TooLarge { bytes: usize, most: usize },
@@ -146,7 +146,7 @@ impl fmt::Display for AppendError {
         match self {
             // Where it failed is the operator's business.
             AppendError::Offline(_) => f.write_str("the partition is offline"),
-            AppendError::DiskFull => f.write_str("the disk is full"),
+            AppendError::DiskFull => f.write_str("the disk is full, or nearly so"),
             AppendError::TooLarge { bytes, most } => {
                 write!(f, "the batch has {bytes} bytes, the topic takes {most} (max.message.bytes)")
             }

@@ -189,10 +189,11 @@ impl Log {
                     continue;
                 }
             };
-            match segment.make_ready(end, self.settings.get().room()).await {
+            match segment.make_ready(end, self.settings.get().growth(), &self.room).await {
                 Ok(()) => {}
                 Err(error) if error.is_disk_full() => {
                     *self.disk_full.borrow_mut() = Some(error);
+                    self.room.was_full();
                     rt::sleep(DISK_FULL_PAUSE).await;
                     return Ok(());
                 }

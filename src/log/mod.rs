@@ -34,6 +34,7 @@ mod repack;
 mod reshape;
 mod retention;
 mod roll;
+mod room;
 mod scan;
 mod segment;
 mod settings;
@@ -59,6 +60,7 @@ pub use offline::{Fault, Form, dump, verify};
 pub use producers::{Origin, Producers};
 pub use read::ReadPlan;
 pub use recovery::Recovered;
+pub use room::{Allowance, Room};
 pub use settings::{Compaction, LogSettings, TimestampType};
 
 use checkpoint::Entry;
@@ -73,6 +75,7 @@ pub struct Log {
     dir: Rc<Path>,
     topic_id: TopicId,
     budget: Rc<Budget>,
+    room: Rc<Room>,
     settings: Cell<LogSettings>,
     tail: Rc<Tail>,
     /// Offsets of the snapshots on disk, rising.

@@ -34,7 +34,7 @@ impl Log {
         let new = Rc::new(Segment::begin(&self.dir, base_offset, address, now_ms));
         // Files come in order: a crash must not leave a later one as the log's first.
         if old.has_file() {
-            new.prepare(1, self.settings.get().room());
+            new.prepare(1, self.settings.get().growth(), &self.room);
         }
         let snapshot = producers::encode(&self.producers.borrow());
         self.closing.borrow_mut().push_back((old, snapshot));
@@ -66,7 +66,7 @@ impl Log {
             let (old, snapshot) = self.closing.borrow_mut().pop_front().expect("just seen");
             let (dir, failure) = (self.dir.clone(), self.failure.clone());
             let (finishing, finished) = (self.finishing.clone(), self.finished.clone());
-            let starved = self.starved.clone();
+            let (starved, room) = (self.starved.clone(), self.room.clone());
             finishing.set(finishing.get() + 1);
             rt::spawn_background(async move {
                 loop {
@@ -82,6 +82,7 @@ impl Log {
                     if failure.borrow().is_some() {
                         break;
                     }
+                    room.was_full();
                     starved.set(starved.get() + 1);
                     rt::sleep(DISK_FULL_PAUSE).await;
                     starved.set(starved.get() - 1);

@@ -81,15 +81,15 @@ pub struct LogSettings {
 
 /// How far a segment's file grows ahead of what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct Growth {
     pub(super) most: u64,
     /// A new file gets all of it, instead of one step after the other.
     pub(super) at_once: bool,
 }
 
 impl LogSettings {
-    pub(super) fn room(&self) -> Room {
-        Room { most: self.segment_bytes, at_once: self.preallocate }
+    pub(super) fn growth(&self) -> Growth {
+        Growth { most: self.segment_bytes, at_once: self.preallocate }
     }
 }
 

@@ -180,6 +180,11 @@ fs_calls! {
     disk_space(path: &Path) -> (u64, u64);
 }
 
+/// No room on the file system, or none for this user.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Replaces a small file: written beside it, synced, renamed over it, directory synced. When that
 /// fails, what lies beside it is removed again: on a full disk it takes room from others.
 pub async fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {

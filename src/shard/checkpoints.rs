@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Shard, offset_files};
+use super::{Shard, offset_files, reserve};
 use crate::base::hash::FastMap;
 use crate::log::checkpoint::{self, Entry};
 use crate::model::{PartitionId, TopicId};
@@ -111,7 +111,8 @@ impl Shard {
         }
         entries.extend(self.unopened_entries());
         let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
-        match file::write_whole(&path, &checkpoint::encode(&entries)).await {
+        let bytes = checkpoint::encode(&entries);
+        match reserve::spend(&self.own_dir(), || file::write_whole(&path, &bytes)).await {
             Ok(()) => {
                 let entries = partitions.iter().zip(&entries);
                 entries.for_each(|(partition, entry)| partition.log().note_checkpoint(entry));

@@ -11,6 +11,7 @@ use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
 use crate::base::buf::Buf;
 use crate::cluster::ClusterImage;
+use crate::log::Allowance;
 use crate::model::ids::{PartitionId, TopicId};
 use crate::rt::CoreStats;
 
@@ -32,6 +33,10 @@ pub enum Request {
     Adopt(Arc<ClusterImage>),
     /// From the metadata core: write the checkpoint.
     Note,
+    /// To the metadata core: look how much room is left; whether the disk was found full.
+    Look { met_full: bool },
+    /// From the metadata core: what may be taken.
+    Allow(Allowance),
     /// From the metadata core: listen.
     Open,
     /// What this core counted.
@@ -49,6 +54,8 @@ pub enum Reply {
     Decided(Decision),
     Adopted,
     Noted,
+    Looked(Allowance),
+    Allowed,
     Opened(Result<SocketAddr, String>),
     Counters(CoreCounters),
     Hushed,
@@ -86,17 +93,20 @@ pub struct CoreCounters {
     pub opened: u64,
     pub scanned_bytes: u64,
     pub cut: u64,
+    /// Record sets for which there was no room.
+    pub refused: u64,
     /// Of the side ring.
     pub runtime: CoreStats,
 }
 
 impl std::fmt::Display for CoreCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CoreCounters { requests, direct, forwarded, runtime, .. } = self;
+        let CoreCounters { requests, direct, forwarded, refused, runtime, .. } = self;
         let CoreStats { operations, enters, stalls, zero_copy_sends, zero_copy_refused } = runtime;
         write!(
             f,
             "{requests} requests, {direct} partitions direct and {forwarded} forwarded, \
+             {refused} refused for want of room, \
              {operations} ring operations in {enters} system calls, {stalls} stalls, \
              {zero_copy_sends} zero-copy sends ({zero_copy_refused} copied by the kernel)"
         )
@@ -111,6 +121,7 @@ impl std::ops::AddAssign for CoreCounters {
         self.opened += other.opened;
         self.scanned_bytes += other.scanned_bytes;
         self.cut += other.cut;
+        self.refused += other.refused;
         self.runtime += other.runtime;
     }
 }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Shard;
 use super::message::{Reply, Request};
 use super::proposal::{Decided, Decision, Proposal};
+use super::{Shard, reserve};
 use crate::base::buf::Buf;
 use crate::base::prng::Prng;
 use crate::base::signal::Broadcast;
@@ -22,6 +22,7 @@ use crate::cluster::{ClusterImage, Command, journal, snapshot};
 use crate::config::Overrides;
 use crate::model::{ErrorCode, NodeId};
 use crate::notice;
+use crate::rt::file::is_full;
 use crate::rt::{File, OpenOptions, file};
 
 /// A journal longer than this is folded into a snapshot, in bytes.
@@ -124,9 +125,18 @@ impl Metadata {
         if self.failed.get() {
             return storage_failed();
         }
-        if let Err(error) = self.write(&commands).await {
-            if is_full(&error) && self.take_back().await.is_ok() {
-                notice!("no room for changes of the metadata: {}: {error}", self.dir.display());
+        let written = reserve::spend(self.own_dir(), || async {
+            let written = self.write(&commands).await;
+            if let Err(error) = &written
+                && is_full(error)
+            {
+                self.take_back().await?;
+            }
+            written
+        });
+        if let Err(error) = written.await {
+            if is_full(&error) {
+                shard.met_full_disk();
                 return Decision::refused(ErrorCode::KAFKA_STORAGE_ERROR, "the disk is full");
             }
             notice!("the metadata log failed, no more changes: {}: {error}", self.dir.display());
@@ -235,18 +245,23 @@ impl Metadata {
         Ok(())
     }
 
+    fn own_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
+    }
+
     /// Undoes a write for which there was no room.
     async fn take_back(&self) -> io::Result<()> {
         let journal = self.journal.borrow().clone();
         journal.truncate(self.journal_len.get()).await?;
-        reserve(&journal).await;
+        hold_room(&journal).await;
         Ok(())
     }
 
     /// Replaces the journal by a snapshot of what it led to. A crash in between leaves a journal
     /// whose commands the snapshot already has: they are passed over.
     async fn fold(&self) -> io::Result<()> {
-        file::write_whole(&self.dir.join("snapshot"), &snapshot::encode(&self.image())).await?;
+        let (path, bytes) = (self.dir.join("snapshot"), snapshot::encode(&self.image()));
+        reserve::spend(self.own_dir(), || file::write_whole(&path, &bytes)).await?;
         let journal = begin(&self.dir.join("journal"), &[]).await?;
         *self.journal.borrow_mut() = journal;
         self.journal_len.set(0);
@@ -259,7 +274,7 @@ async fn begin(path: &Path, frames: &[u8]) -> io::Result<File> {
     file::write_whole(path, frames).await?;
     let options = OpenOptions { write: true, ..Default::default() };
     let journal = File::open(path, options).await?;
-    reserve(&journal).await;
+    hold_room(&journal).await;
     Ok(journal)
 }
 
@@ -281,13 +296,9 @@ async fn renew(path: &Path, bytes: &[u8], kept: usize) -> io::Result<File> {
 
 /// Takes room for a whole journal, so that topics can be deleted when the disk is full. What is
 /// not written yet reads as zeros, which a replay takes for a torn end.
-async fn reserve(journal: &File) {
+async fn hold_room(journal: &File) {
     // A full disk: then each write sees for itself.
     let _ = journal.allocate(0, JOURNAL_BYTES_RESERVED).await;
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn storage_failed() -> Decision {

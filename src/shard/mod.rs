@@ -20,7 +20,9 @@ pub mod placement;
 pub mod proposal;
 pub mod query;
 mod reconcile;
+mod reserve;
 mod retention;
+mod space;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
@@ -47,6 +49,7 @@ use partition::Partition;
 use placement::{Placement, TopicPlace};
 use proposal::{Decision, Proposal};
 use query::{Answer, Query};
+use space::SpaceWatch;
 
 /// The core that keeps the metadata log.
 pub const METADATA_CORE: usize = 0;
@@ -90,6 +93,7 @@ pub struct Shard {
     /// Topics with partitions that a full disk kept from being opened.
     unopened: RefCell<BTreeSet<TopicId>>,
     opening_later: Cell<bool>,
+    space: SpaceWatch,
 }
 
 /// Orders from the metadata core, in order, each with the call that awaits its answer.
@@ -179,6 +183,7 @@ impl Shard {
             adopted: Broadcast::default(),
             unopened: RefCell::default(),
             opening_later: Cell::new(false),
+            space: SpaceWatch::default(),
         })
     }
 
@@ -227,6 +232,7 @@ impl Shard {
             opened: self.counters.opened.partitions.get(),
             scanned_bytes: self.counters.opened.scanned_bytes.get(),
             cut: self.counters.opened.cut.get(),
+            refused: self.refusals(),
             runtime: rt::core_stats(),
         }
     }
@@ -474,6 +480,15 @@ impl Shard {
                 shard.reply(from, call, Reply::Noted);
             })
             .detach(),
+            Request::Look { met_full } => rt::spawn(async move {
+                let allowance = shard.look_for_space(met_full).await;
+                shard.reply(from, call, Reply::Looked(allowance));
+            })
+            .detach(),
+            Request::Allow(allowance) => {
+                self.learn_space(allowance);
+                self.reply(from, call, Reply::Allowed);
+            }
             Request::Count => self.reply(from, call, Reply::Counters(self.counted())),
             Request::Open => self.orders.push(call, Order::Open),
             Request::Hush => self.orders.push(call, Order::Hush),

@@ -32,7 +32,14 @@ struct World {
 }
 
 impl World {
+    /// Where the disk may be filled to its end.
     fn new(seed: u64, settings: &[&str]) -> World {
+        World::with_floor(seed, 0, settings)
+    }
+
+    fn with_floor(seed: u64, bytes: u64, settings: &[&str]) -> World {
+        let floor = format!("ringmain.disk.free.min.bytes={bytes}");
+        let settings = &[&[&*floor], settings].concat();
         let mut random = Prng::new(seed ^ 0xf011);
         let sim = Sim::with_options(seed, options(&mut random));
         let broker = Broker::new(&sim, 1 + random.below(3) as usize, settings);
@@ -153,6 +160,73 @@ fn deleted_records_stay_so_when_their_log_could_not_be_opened_once() {
             }
             assert_eq!(world.offset(EARLIEST).await, 25, "seed {seed}");
             assert_eq!(world.offset(LATEST).await, 100, "seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn writing_stops_above_the_floor_and_goes_on_when_there_is_room() {
+    const FLOOR: u64 = 3_000_000;
+    for seed in seeds(10) {
+        let world = World::with_floor(seed, FLOOR, &["log.segment.delete.delay.ms=0"]);
+        world.sim.run(async {
+            world.broker.start(&world.sim);
+            world.create(TOPIC, &[]).await;
+            world.create("ballast", &[]).await;
+            world.produce("ballast", 1, 50).await;
+            world.leave(FLOOR + 400_000 + seed % 10 * 20_000);
+            // The broker looks now and then, and when it has taken much itself.
+            rt::sleep(Duration::from_secs(11)).await;
+            let writing = world.produce(TOPIC, 0, RECORDS);
+            let mut writing = std::pin::pin!(writing);
+            let waits = rt::timeout(Duration::from_secs(60), writing.as_mut()).await;
+            assert!(waits.is_none(), "seed {seed}: the disk was never short");
+            let disk = world.sim.disk(world.broker.host);
+            let free = disk.capacity() - disk.used();
+            assert!(free > FLOOR - (300 << 10), "seed {seed}: {free} bytes are left");
+            // Half of them find that out when they start.
+            if seed % 2 == 0 {
+                world.sim.crash(world.broker.host, CrashKind::ProcessKill);
+                world.broker.start(&world.sim);
+            }
+            // A start gives back what was reserved and not written.
+            rt::sleep(Duration::from_secs(11)).await;
+            let stored = world.offset(LATEST).await;
+            assert!(stored > 0, "seed {seed}: there was room for some");
+            rt::sleep(Duration::from_secs(30)).await;
+            assert_eq!(world.offset(LATEST).await, stored, "seed {seed}: below the floor");
+            let guide = world.guide;
+            let deleting = async move { guide.delete_topic("ballast").await };
+            world.sim.spawn(world.clients, deleting).await;
+            disk.set_capacity(disk.used() + FLOOR + FLOOR / 8 + 4_000_000);
+            assert!(rt::timeout(PATIENCE, writing).await.is_some(), "seed {seed}: it is stuck");
+            assert_eq!(world.offset(LATEST).await, i64::from(RECORDS), "seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn what_is_held_back_makes_room_for_deletions() {
+    for seed in seeds(6) {
+        let world = World::new(seed, &[]);
+        world.sim.run(async {
+            world.broker.start(&world.sim);
+            for topic in ["a", "b", "c", TOPIC] {
+                world.create(topic, &[]).await;
+            }
+            world.produce(TOPIC, 0, 20).await;
+            // Somebody else takes everything, and the journal's own room is not to be had either.
+            world.leave(0);
+            let disk = world.sim.disk(world.broker.host);
+            let journal = FaultRule::new(DiskOp::Write, Fault::Enospc).on("journal");
+            disk.inject(journal.times(1 + seed % 3));
+            let guide = world.guide;
+            for topic in ["a", "b", "c"] {
+                let deleting = async move { guide.delete_topic(topic).await };
+                let deleted = rt::timeout(PATIENCE, world.sim.spawn(world.clients, deleting)).await;
+                assert!(deleted.is_some(), "seed {seed}: {topic} cannot be deleted");
+            }
+            assert_eq!(world.offset(LATEST).await, 20, "seed {seed}");
         });
     }
 }

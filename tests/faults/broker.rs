@@ -54,6 +54,7 @@ impl Drop for Scratch {
 #[derive(Clone, Debug)]
 pub struct Setup {
     scratch: Arc<Scratch>,
+    data: PathBuf,
     port: u16,
     cores: usize,
     flags: Vec<String>,
@@ -62,8 +63,10 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(name: &str) -> Setup {
+        let scratch = Arc::new(Scratch::new(name));
         Setup {
-            scratch: Arc::new(Scratch::new(name)),
+            data: scratch.path().join("data"),
+            scratch,
             port: free_ports(),
             cores: 2,
             flags: Vec::new(),
@@ -101,7 +104,13 @@ impl Setup {
     }
 
     pub fn on_other_directory(&self, name: &str) -> Setup {
-        Setup { scratch: Arc::new(Scratch::new(name)), ..self.clone() }
+        let scratch = Arc::new(Scratch::new(name));
+        Setup { data: scratch.path().join("data"), scratch, ..self.clone() }
+    }
+
+    /// On a directory that somebody else looks after.
+    pub fn on_data(self, data: &Path) -> Setup {
+        Setup { data: data.to_owned(), ..self }
     }
 
     /// A place for what else the test keeps.
@@ -110,7 +119,7 @@ impl Setup {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.scratch.path().join("data")
+        self.data.clone()
     }
 
     /// The first lane, whether anybody listens there or not.

@@ -6,6 +6,7 @@ mod checker;
 mod client;
 mod exchange;
 mod fetching;
+mod full;
 mod history;
 mod hostile;
 mod kills;

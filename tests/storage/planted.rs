@@ -33,6 +33,12 @@ fn check(bug: &str, test: &str) {
 }
 
 #[test]
+fn filling_the_disk_is_found() {
+    check("fill-the-disk", "space::below_the_floor_clients_are_refused_and_nothing_is_taken");
+    check("fill-the-disk", "space::a_core_takes_no_more_than_it_was_allowed");
+}
+
+#[test]
 fn counting_as_written_what_is_not_is_found() {
     check("count-as-written-at-once", KILLS);
 }

@@ -143,11 +143,13 @@ impl Log {
         let (len, end) = (active.len.get(), active.end_offset.get());
         let partial = read_partial(&active).await?;
         active.address.set(0);
+        let room = budget.room(dir.parent().unwrap_or(&dir));
         let log = Rc::new(Log {
             dir,
             topic_id: state.topic_id,
             snapshots: RefCell::new(state.snapshots),
             budget: budget.clone(),
+            room,
             settings: Cell::new(settings),
             tail: Tail::new(budget, len, &partial, end),
             segments: RefCell::new(state.segments),

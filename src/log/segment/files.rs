@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::Segment;
 use crate::base::planted;
 use crate::log::error::{At, Error};
-use crate::log::settings::Room;
+use crate::log::room::Room;
+use crate::log::settings::Growth;
 use crate::log::tail::{sector_ceil, sector_floor};
 use crate::rt::{self, File, OpenOptions, file};
 
@@ -30,11 +31,12 @@ impl Segment {
     pub(in crate::log) async fn make_ready(
         self: &Rc<Self>,
         end: u64,
-        room: Room,
+        growth: Growth,
+        room: &Rc<Room>,
     ) -> Result<(), Error> {
         while !self.is_ready(end) {
             if !self.preparing.get() {
-                self.prepare(end, room);
+                self.prepare(end, growth, room);
             }
             self.prepared.wait().await;
             if let Some(error) = self.preparation_error.borrow().clone() {
@@ -45,23 +47,23 @@ impl Segment {
     }
 
     /// Reserves the next step in the background once half of the last one is used.
-    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, room: Room) {
+    pub(in crate::log) fn prepare_ahead(self: &Rc<Self>, growth: Growth, room: &Rc<Room>) {
         let left = self.allocated.get().saturating_sub(self.len.get());
-        let full = self.allocated.get() >= sector_ceil(room.most);
+        let full = self.allocated.get() >= sector_ceil(growth.most);
         let may = !self.preparing.get() && self.preparation_error.borrow().is_none();
         if left < self.allocation_step.get() / 2 && !full && may {
-            self.prepare(self.allocated.get() + 1, room);
+            self.prepare(self.allocated.get() + 1, growth, room);
         }
     }
 
     /// Starts a task of its own, so that nobody who waits can leave it half done.
-    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, room: Room) {
+    pub(in crate::log) fn prepare(self: &Rc<Self>, end: u64, growth: Growth, room: &Rc<Room>) {
         self.preparing.set(true);
-        let segment = self.clone();
+        let (segment, room) = (self.clone(), room.clone());
         rt::spawn(async move {
             let mut result = segment.open_for_writing().await;
             if result.is_ok() {
-                result = segment.allocate(end, room).await;
+                result = segment.allocate(end, growth, &room).await;
             }
             segment.preparing.set(false);
             *segment.preparation_error.borrow_mut() = result.err();
@@ -106,13 +108,15 @@ impl Segment {
 
     /// One step further (or, of a new file, all the way), at least to `end`, and not past what the
     /// segment may grow to unless `end` does.
-    async fn allocate(&self, end: u64, room: Room) -> Result<(), Error> {
+    async fn allocate(&self, end: u64, growth: Growth, room: &Room) -> Result<(), Error> {
         let from = self.allocated.get();
-        let step = match room.at_once && from == 0 {
-            true => sector_ceil(room.most),
-            false => (self.allocation_step.get() * 4).clamp(STEP_MIN, STEP_MAX),
+        let step = match growth.at_once && from == 0 {
+            true => sector_ceil(growth.most),
+            false => (self.allocation_step.get() * 4)
+                .min(sector_floor(room.step_max()))
+                .clamp(STEP_MIN, STEP_MAX),
         };
-        let to = (from + step).min(sector_ceil(room.most)).max(sector_ceil(end));
+        let to = (from + step).min(sector_ceil(growth.most)).max(sector_ceil(end));
         let Some(writer) = self.writer().filter(|_| to > from) else { return Ok(()) };
         match self.reserve(&writer, from, to).await {
             // That there is no room for what may come is no reason to refuse what is there.
@@ -124,7 +128,9 @@ impl Segment {
                 self.allocation_step.set(step);
                 reserved
             }
-        }
+        }?;
+        room.took(self.allocated.get() - from);
+        Ok(())
     }
 
     async fn reserve(&self, writer: &File, from: u64, to: u64) -> Result<(), Error> {

@@ -257,6 +257,11 @@ impl Disk {
         self.capacity.set(bytes);
     }
 
+    /// The size of the file system, in bytes.
+    pub fn capacity(&self) -> u64 {
+        self.capacity.get()
+    }
+
     /// Bytes of space in use.
     pub fn used(&self) -> u64 {
         self.used.get()
