@@ -54,6 +54,8 @@ impl Drop for Scratch {
 #[derive(Clone, Debug)]
 pub struct Setup {
     scratch: Arc<Scratch>,
+    /// Where the data lies, if not in the scratch directory.
+    data: Option<PathBuf>,
     port: u16,
     cores: usize,
     flags: Vec<String>,
@@ -64,6 +66,7 @@ impl Setup {
     pub fn new(name: &str) -> Setup {
         Setup {
             scratch: Arc::new(Scratch::new(name)),
+            data: None,
             port: free_ports(),
             cores: 2,
             flags: Vec::new(),
@@ -110,7 +113,13 @@ impl Setup {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.scratch.path().join("data")
+        self.data.clone().unwrap_or_else(|| self.scratch.path().join("data"))
+    }
+
+    /// With its data somewhere else, on a device of its own for instance.
+    pub fn data_at(mut self, data: &Path) -> Setup {
+        self.data = Some(data.to_owned());
+        self
     }
 
     /// The first lane, whether anybody listens there or not.

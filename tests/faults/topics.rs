@@ -11,6 +11,9 @@ use ringmain::wire::batch::Batches;
 use ringmain::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopics, CreateTopicsRequest,
 };
+use ringmain::wire::messages::delete_records::{
+    DeleteRecords, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
 use ringmain::wire::messages::delete_topics::{DeleteTopics, DeleteTopicsRequest};
 use ringmain::wire::messages::fetch::{
     Fetch, FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse,
@@ -68,6 +71,16 @@ impl Topic {
     }
 
     pub fn make(client: &mut Client, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let error = Topic::try_make(client, name, partitions, configs).expect("an answer");
+        assert_eq!(error, ErrorCode::NONE, "{name}");
+    }
+
+    pub fn try_make(
+        client: &mut Client,
+        name: &str,
+        partitions: i32,
+        configs: &[(&str, &str)],
+    ) -> io::Result<ErrorCode> {
         let configs = configs.iter();
         let configs =
             configs.map(|&(name, value)| CreatableTopicConfig { name, value: Some(value) });
@@ -79,9 +92,8 @@ impl Topic {
             ..Default::default()
         };
         let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
-        let answer = client.call::<CreateTopics>(7, &request).expect("an answer");
-        let result = &answer.body().topics[0];
-        assert_eq!(result.error_code, ErrorCode::NONE, "{name}: {:?}", result.error_message);
+        let answer = client.call::<CreateTopics>(7, &request)?;
+        Ok(answer.body().topics[0].error_code)
     }
 
     pub fn describe(client: &mut Client, name: &str) -> Topic {
@@ -126,13 +138,33 @@ impl Topic {
     }
 
     pub fn delete(&self, client: &mut Client) {
+        let error = self.try_delete(client).expect("an answer");
+        assert_eq!(error, ErrorCode::NONE, "{}", self.name);
+    }
+
+    pub fn try_delete(&self, client: &mut Client) -> io::Result<ErrorCode> {
         let request = DeleteTopicsRequest {
             topic_names: vec![&self.name],
             timeout_ms: 60_000,
             ..Default::default()
         };
-        let answer = client.call::<DeleteTopics>(5, &request).expect("an answer");
-        assert_eq!(answer.body().responses[0].error_code, ErrorCode::NONE);
+        let answer = client.call::<DeleteTopics>(5, &request)?;
+        Ok(answer.body().responses[0].error_code)
+    }
+
+    /// DeleteRecords: the error and where the log begins now.
+    pub fn trim(
+        &self,
+        client: &mut Client,
+        partition: i32,
+        offset: i64,
+    ) -> io::Result<(ErrorCode, i64)> {
+        let wanted = DeleteRecordsPartition { partition_index: partition, offset };
+        let topic = DeleteRecordsTopic { name: &self.name, partitions: vec![wanted] };
+        let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: 30_000 };
+        let answer = client.call::<DeleteRecords>(2, &request)?;
+        let part = &answer.body().topics[0].partitions[0];
+        Ok((part.error_code, part.low_watermark))
     }
 
     /// A produce request with one batch for one partition.
