@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use super::current::{Current, with};
 use super::{glommio, sim};
 use crate::base::buf::{Buf, DeviceSlice};
+use crate::base::planted;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
@@ -211,6 +212,9 @@ async fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = File::open(path, options).await?;
     if !bytes.is_empty() {
         file.write_bytes_at(Buf::copy_of(bytes), 0).await?;
+    }
+    if planted::is("leave-small-files-unsynced") {
+        return Ok(());
     }
     file.sync_data().await
 }

@@ -56,8 +56,9 @@ pub enum Deed {
         offset: i64,
         when: When,
     },
-    /// A new value of a key of `keyed-0`; `None`, where it is not known where it lies.
+    /// A new value of a key; `offset` is `None` where it is not known where it lies.
     Put {
+        topic: String,
         key: u64,
         value: u64,
         offset: Option<i64>,
@@ -117,6 +118,12 @@ impl Diary {
     }
 }
 
+fn put(client: &mut Client, topic: &Topic, batch: &[u8]) -> io::Result<i64> {
+    let (error, offset) = topic.produce(client, 0, batch)?;
+    sure(error)?;
+    Ok(offset)
+}
+
 fn sure(error: ErrorCode) -> io::Result<()> {
     assert_eq!(error, ErrorCode::NONE, "refused");
     Ok(())
@@ -157,9 +164,9 @@ pub fn topics(address: SocketAddr, diary: Diary, names: &'static str) -> Doer {
     go_on(address, move |client| {
         number += 1;
         let topic = diary.make(client, &format!("{names}-{number}"), 1, &[])?;
-        let key = 1 << 40 | number;
-        let (when, put) = diary.time(|| topic.produce(client, 0, &keyed(key, number, 0)));
-        diary.write(Deed::Put { key, value: number, offset: put.is_ok().then_some(0), when });
+        let (when, put) = diary.time(|| put(client, &topic, &keyed(0, number, 0)));
+        let (name, offset) = (topic.name.clone(), put.as_ref().ok().copied());
+        diary.write(Deed::Put { topic: name, key: 0, value: number, offset, when });
         put?;
         kept.push(topic);
         if number % 3 == 0 {
@@ -198,13 +205,10 @@ pub fn puts(address: SocketAddr, diary: Diary, topic: Topic, seed: u64) -> Doer 
         value += 1;
         let key = dice.below(KEYS);
         let batch = keyed(key, value, 40_000);
-        let (when, put) = diary.time(|| {
-            let (error, offset) = topic.produce(client, 0, &batch)?;
-            sure(error)?;
-            Ok(offset)
-        });
+        let (when, put) = diary.time(|| put(client, &topic, &batch));
         let offset = put.as_ref().ok().copied();
-        diary.write(Deed::Put { key, value, offset, when });
+        let name = topic.name.clone();
+        diary.write(Deed::Put { topic: name, key, value, offset, when });
         put.map(drop)
     })
 }

@@ -160,12 +160,8 @@ impl Seen {
         let mut wrong = Vec::new();
         let (mut last, mut sent) = (BTreeMap::new(), BTreeSet::new());
         for deed in &self.deeds {
-            let Deed::Put { key, value, offset, when } = deed else { continue };
-            let belongs = match name {
-                KEYED => *key < 1 << 40,
-                _ => name.rsplit_once('-').is_some_and(|(_, n)| *key == 1 << 40 | number(n)),
-            };
-            if !belongs {
+            let Deed::Put { topic, key, value, offset, when } = deed else { continue };
+            if topic != name {
                 continue;
             }
             sent.insert((*key, *value));
@@ -196,8 +192,4 @@ impl Seen {
         }
         wrong
     }
-}
-
-fn number(text: &str) -> u64 {
-    text.parse().unwrap_or_default()
 }

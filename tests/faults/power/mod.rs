@@ -5,6 +5,10 @@
 
 mod deeds;
 mod judge;
+mod lost;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+mod reads;
 mod tape;
 mod tools;
 
@@ -282,9 +286,9 @@ fn run_all(setup: &Setup, points: u64, each: u64, plan: impl Fn(u64) -> Plan) ->
     let mut round = 0;
     while outcome.points < points && outcome.wrong.is_empty() {
         let plan = plan(round);
-        let points = each.min(points - outcome.points);
-        outcome.add(run(setup, Plan { points, ..plan }));
-        println!("{} of {points_all} moments", outcome.points, points_all = points.max(each));
+        let plan = Plan { points: each.min(points - outcome.points), ..plan };
+        outcome.add(run(setup, plan));
+        println!("{} of {points} moments", outcome.points);
         round += 1;
     }
     outcome
@@ -297,43 +301,4 @@ fn kind(round: u64) -> FileSystem {
 fn setup(name: &str) -> Setup {
     // The cleaner shall find something to do in seconds.
     Setup::new(name).set("log.cleaner.backoff.ms", "100")
-}
-
-#[test]
-#[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
-fn nothing_acknowledged_is_lost_with_the_power() {
-    let points = crate::number("RINGMAIN_POWER_MOMENTS").unwrap_or(40);
-    let (seed, began) = (crate::seed(), Instant::now());
-    let outcome = run_all(&setup("power"), points, (points / 2).clamp(10, 100), |round| Plan {
-        kind: kind(round),
-        seed: seed ^ round << 32,
-        kills: 1,
-        stops: true,
-        // Every fifth is long enough for checkpoints on the way.
-        load: Duration::from_millis(if round % 5 == 4 { 24_000 } else { 1500 }),
-        points: 0,
-        after_reads: false,
-    });
-    report("power lost", &outcome, began);
-    assert!(outcome.wrong.is_empty());
-    assert!(outcome.acknowledged > 1000, "too little happened to prove anything");
-}
-
-#[test]
-#[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
-fn nothing_that_was_read_after_a_kill_is_lost_with_the_power() {
-    let points = crate::number("RINGMAIN_POWER_READS").unwrap_or(20);
-    let (seed, began) = (crate::seed(), Instant::now());
-    let outcome =
-        run_all(&setup("power-reads"), points, (points / 2).clamp(10, 40), |round| Plan {
-            kind: kind(round),
-            seed: seed ^ round << 32,
-            kills: 10,
-            stops: false,
-            load: Duration::from_millis(150),
-            points: 0,
-            after_reads: true,
-        });
-    report("killed, read, power lost", &outcome, began);
-    assert!(outcome.wrong.is_empty());
 }
