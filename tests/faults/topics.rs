@@ -15,6 +15,9 @@ use ringmain::wire::messages::delete_records::{
     DeleteRecords, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
 use ringmain::wire::messages::delete_topics::{DeleteTopics, DeleteTopicsRequest};
+use ringmain::wire::messages::describe_configs::{
+    DescribeConfigs, DescribeConfigsRequest, DescribeConfigsResource,
+};
 use ringmain::wire::messages::fetch::{
     Fetch, FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse,
 };
@@ -37,6 +40,8 @@ pub const EARLIEST: i64 = -2;
 /// The first versions in which topics are named by id.
 pub const PRODUCE_BY_ID: i16 = 13;
 pub const FETCH_BY_ID: i16 = 13;
+
+const TOPIC_RESOURCE: i8 = 2;
 
 /// A topic as metadata shows it.
 #[derive(Clone, Debug)]
@@ -165,6 +170,20 @@ impl Topic {
         let answer = client.call::<DeleteRecords>(2, &request)?;
         let part = &answer.body().topics[0].partitions[0];
         Ok((part.error_code, part.low_watermark))
+    }
+
+    /// The value of one of its settings.
+    pub fn config(&self, client: &mut Client, key: &str) -> io::Result<Option<String>> {
+        let wanted = DescribeConfigsResource {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: &self.name,
+            configuration_keys: Some(vec![key]),
+        };
+        let request = DescribeConfigsRequest { resources: vec![wanted], ..Default::default() };
+        let answer = client.call::<DescribeConfigs>(4, &request)?;
+        let body = answer.body();
+        let found = body.results[0].configs.iter().find(|config| config.name == key);
+        Ok(found.and_then(|config| config.value).map(str::to_owned))
     }
 
     /// A produce request with one batch for one partition.

@@ -36,10 +36,14 @@ impl When {
     }
 }
 
+/// Settings and their values.
+pub type Configs = Vec<(String, String)>;
+
 #[derive(Clone, Debug)]
 pub enum Deed {
     Made {
         name: String,
+        configs: Configs,
         when: When,
     },
     /// Told after a topic was made: what it is.
@@ -110,7 +114,9 @@ impl Diary {
     ) -> io::Result<Topic> {
         let make = || sure(Topic::try_make(client, name, partitions, configs)?);
         let (when, made) = self.time(make);
-        self.write(Deed::Made { name: name.to_owned(), when });
+        let own = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        let configs = configs.iter().map(own).collect();
+        self.write(Deed::Made { name: name.to_owned(), configs, when });
         made?;
         let topic = Topic::find(client, name)?.expect("it was made");
         self.write(Deed::Is { name: name.to_owned(), id: topic.id });
@@ -163,7 +169,8 @@ pub fn topics(address: SocketAddr, diary: Diary, names: &'static str) -> Doer {
     let mut kept: Vec<Topic> = Vec::new();
     go_on(address, move |client| {
         number += 1;
-        let topic = diary.make(client, &format!("{names}-{number}"), 1, &[])?;
+        let topic =
+            diary.make(client, &format!("{names}-{number}"), 1, &[("segment.bytes", "7654321")])?;
         let (when, put) = diary.time(|| put(client, &topic, &keyed(0, number, 0)));
         let (name, offset) = (topic.name.clone(), put.as_ref().ok().copied());
         diary.write(Deed::Put { topic: name, key: 0, value: number, offset, when });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain::model::TopicId;
 
-use super::deeds::{Deed, When, read_keyed};
+use super::deeds::{Configs, Deed, When, read_keyed};
 use crate::checker::{Anomaly, Logs, check};
 use crate::client::Client;
 use crate::history::{Entry, Event, History, Key};
@@ -29,6 +29,7 @@ pub struct Seen {
 #[derive(Default)]
 struct Life {
     made: Option<When>,
+    configs: Configs,
     removed: Option<When>,
     id: Option<TopicId>,
 }
@@ -49,6 +50,12 @@ impl Seen {
                 Some(topic) => {
                     if life.id.is_some_and(|id| id != topic.id) {
                         wrong.push(format!("topic {name} has another id"));
+                    }
+                    for (key, value) in &life.configs {
+                        let found = topic.config(client, key).expect("settings");
+                        if found.as_ref() != Some(value) {
+                            wrong.push(format!("topic {name}: {key} is {found:?}, not {value}"));
+                        }
                     }
                     topics.insert(name, topic);
                 }
@@ -91,7 +98,10 @@ impl Seen {
         let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
         for deed in &self.deeds {
             match deed {
-                Deed::Made { name, when } => lives.entry(name).or_default().made = Some(*when),
+                Deed::Made { name, configs, when } => {
+                    let life = lives.entry(name).or_default();
+                    (life.made, life.configs) = (Some(*when), configs.clone());
+                }
                 Deed::Is { name, id } => lives.entry(name).or_default().id = Some(*id),
                 Deed::Removed { name, when } => {
                     lives.entry(name).or_default().removed = Some(*when);

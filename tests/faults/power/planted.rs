@@ -40,14 +40,14 @@ fn acknowledging_before_the_sync_is_found() {
 
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
-fn serving_what_was_recovered_unsynced_is_found() {
-    check("serve-what-was-recovered-unsynced", true, "TakenBack");
+fn syncing_nothing_is_found() {
+    check("sync-nothing", true, "is lost");
 }
 
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn deciding_without_a_sync_is_found() {
-    check("decide-without-a-sync", false, "is lost");
+    check("decide-without-a-sync", false, "topic");
 }
 
 #[test]
