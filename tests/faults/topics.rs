@@ -252,6 +252,16 @@ impl Topic {
         partition: i32,
         offset: i64,
     ) -> io::Result<Vec<(i64, u64)>> {
+        let read = self.try_read_from(client, partition, offset)?;
+        Ok(read.unwrap_or_else(|error| panic!("{}-{partition}: {error}", self.name)))
+    }
+
+    fn try_read_from(
+        &self,
+        client: &mut Client,
+        partition: i32,
+        offset: i64,
+    ) -> io::Result<Result<Vec<(i64, u64)>, ErrorCode>> {
         let version = 12;
         let mut position = offset;
         let mut records = Vec::new();
@@ -261,12 +271,14 @@ impl Topic {
             let answer = client.call::<Fetch>(version, &request)?;
             let body = answer.body();
             let fetched = Fetched::of(&body.responses);
-            assert_eq!(fetched.error, ErrorCode::NONE, "{}-{partition}: {position}", self.name);
+            if fetched.error != ErrorCode::NONE {
+                return Ok(Err(fetched.error));
+            }
             let next = fetched.next_offset(position);
             records.extend(fetched.records.into_iter().filter(|&(offset, _)| offset >= position));
             if next == position {
                 assert!(position >= fetched.high_watermark, "no records below the high watermark");
-                return Ok(records);
+                return Ok(Ok(records));
             }
             position = next;
         }
@@ -275,6 +287,15 @@ impl Topic {
     pub fn read_all(&self, client: &mut Client, partition: i32) -> io::Result<Vec<(i64, u64)>> {
         let start = self.offset_at(client, partition, EARLIEST)?;
         self.read_from(client, partition, start)
+    }
+
+    /// The whole log, or how that was refused.
+    pub fn try_read_all(
+        &self,
+        client: &mut Client,
+        partition: i32,
+    ) -> io::Result<Result<Vec<(i64, u64)>, ErrorCode>> {
+        self.try_read_from(client, partition, 0)
     }
 
     pub fn offset_at(

@@ -3,12 +3,15 @@
 //! that some of the writes since its last flush are missing or torn. `scripts/power` runs these
 //! tests; they need root, /dev/fuse, loop devices and qemu-storage-daemon.
 
+mod broken;
 mod deeds;
 mod judge;
 mod lost;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod reads;
+mod split;
+mod steady;
 mod tape;
 mod tools;
 

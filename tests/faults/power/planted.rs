@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tools::FileSystem;
-use super::{Plan, run, setup};
+use super::{Plan, broken, run, setup};
 
 /// Recordings that a bug may hide from.
 const RECORDINGS: u64 = 4;
@@ -54,4 +54,16 @@ fn deciding_without_a_sync_is_found() {
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn replacing_small_files_by_what_is_not_synced_is_found() {
     check("leave-small-files-unsynced", false, "");
+}
+
+#[test]
+#[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
+fn ignoring_a_failed_write_is_found() {
+    assert!(!broken::hides("ignore-failed-writes", "write"));
+}
+
+#[test]
+#[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
+fn ignoring_a_failed_flush_is_found() {
+    assert!(!broken::hides("ignore-failed-syncs", "flush"));
 }

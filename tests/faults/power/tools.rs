@@ -1,13 +1,18 @@
 //! What the operating system's tools do for these tests: mounts, loop devices, a qemu block device.
 //! Everything that is made goes with its owner, in the reverse order.
 
+use std::cell::RefCell;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 /// Longest wait for a device to come or to be free.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -130,31 +135,67 @@ impl Drop for Mounted {
 pub struct Device {
     daemon: Child,
     export: PathBuf,
+    control: RefCell<BufReader<UnixStream>>,
 }
 
 impl Device {
     /// `layers`: block drivers as `--blockdev` takes them, the last one called `top`.
     pub fn new(export: &Path, bytes: u64, layers: &[String]) -> Device {
         fs::write(export, b"").expect("a file to mount on");
+        // The name of a socket is short; that of a directory of the build need not be.
+        let socket = std::env::temp_dir().join(format!("qsd-{}-{}", process::id(), next_number()));
         let mut command = Command::new("qemu-storage-daemon");
         for layer in layers {
             command.args(["--blockdev", layer]);
         }
+        let place = format!("socket,id=control,path={},server=on,wait=off", text(&socket));
+        command.args(["--chardev", &place, "--monitor", "chardev=control"]);
         let mount = format!("type=fuse,id=e,node-name=top,writable=on,mountpoint={}", text(export));
         command.args(["--export", &mount]).stdin(Stdio::null());
         let daemon = command.spawn().expect("qemu-storage-daemon runs");
-        let device = Device { daemon, export: export.to_owned() };
         let began = Instant::now();
         while fs::metadata(export).map_or(0, |found| found.len()) != bytes {
             assert!(began.elapsed() < PATIENCE, "the block device did not come");
             thread::sleep(Duration::from_millis(5));
         }
+        let control = UnixStream::connect(&socket).expect("qemu-storage-daemon listens");
+        fs::remove_file(&socket).expect("the socket's name");
+        let control = RefCell::new(BufReader::new(control));
+        let device = Device { daemon, export: export.to_owned(), control };
+        device.hear();
+        device.order("qmp_capabilities", json!({}));
         device
     }
 
     pub fn path(&self) -> &Path {
         &self.export
     }
+
+    /// Tells the daemon to do something (QMP), and waits until it has.
+    pub fn order(&self, what: &str, how: Value) {
+        let order = json!({ "execute": what, "arguments": how });
+        let mut control = self.control.borrow_mut();
+        writeln!(control.get_mut(), "{order}").expect("the daemon hears");
+        drop(control);
+        loop {
+            let said = self.hear();
+            assert!(said.get("error").is_none(), "{what}: {said}");
+            if said.get("return").is_some() {
+                return;
+            }
+        }
+    }
+
+    fn hear(&self) -> Value {
+        let mut line = String::new();
+        self.control.borrow_mut().read_line(&mut line).expect("the daemon answers");
+        serde_json::from_str(&line).expect("an object")
+    }
+}
+
+fn next_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Drop for Device {
