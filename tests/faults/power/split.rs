@@ -15,7 +15,8 @@ use crate::topics::Topic;
 
 pub const BROKEN: &str = "broken";
 pub const SOUND: &str = "sound";
-const MIB: u64 = 256;
+/// The least that xfs takes is 300.
+const MIB: u64 = 320;
 
 pub struct Split {
     pub setup: Setup,
