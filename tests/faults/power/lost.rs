@@ -14,8 +14,8 @@ fn nothing_acknowledged_is_lost_with_the_power() {
         seed: seed ^ round << 32,
         kills: 1,
         stops: true,
-        // Every fifth is long enough for checkpoints on the way.
-        load: Duration::from_millis(if round % 5 == 4 { 24_000 } else { 1500 }),
+        load: Duration::from_millis(1500),
+        lull: round % 4 >= 2,
         points: 0,
         after_reads: false,
     });

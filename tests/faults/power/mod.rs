@@ -35,6 +35,8 @@ use crate::topics::Topic;
 
 const DEVICE_MIB: u64 = 512;
 const RAM_MIB: u64 = 6 << 10;
+/// A broker writes a checkpoint when it is 20 s old.
+const LULL: Duration = Duration::from_secs(17);
 /// Longest list of what is wrong at one moment.
 const TOLD_MAX: usize = 8;
 
@@ -48,6 +50,8 @@ struct Plan {
     /// Stopped in order once, and started again.
     stops: bool,
     load: Duration,
+    /// In between nothing happens for a while, until the broker writes its checkpoint.
+    lull: bool,
     /// How many moments are tried.
     points: u64,
     /// The moments lie just behind those at which everything had been read after a restart.
@@ -170,6 +174,13 @@ impl Trial {
         self.make(&broker);
         let mut work = self.work(&broker);
         thread::sleep(plan.load);
+        if plan.lull {
+            // It ends with the broker's checkpoint under way, and load again.
+            work.stop();
+            thread::sleep(LULL);
+            work = self.work(&broker);
+            thread::sleep(2 * plan.load);
+        }
         if plan.stops {
             work.stop();
             broker.stop();

@@ -19,6 +19,7 @@ fn check(bug: &str, after_reads: bool, told: &str) {
                 kills: if after_reads { 10 } else { 0 },
                 stops: false,
                 load: Duration::from_millis(if after_reads { 150 } else { 1000 }),
+                lull: false,
                 points: 40,
                 after_reads,
             },

@@ -17,6 +17,7 @@ fn nothing_that_was_read_after_a_kill_is_lost_with_the_power() {
         kills: 10,
         stops: false,
         load: Duration::from_millis(150),
+        lull: false,
         points: 0,
         after_reads: true,
     });
