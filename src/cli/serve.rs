@@ -1,7 +1,7 @@
 //! `ringmain serve`: checks the host, starts the cores, waits for a signal, stops in order.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
@@ -226,6 +226,7 @@ fn free_ports(listen: IpAddr, count: u16) -> Result<u16, String> {
 fn claim(dir: &Path) -> Result<File, String> {
     let name = dir.display();
     let own = dir.join(".ringmain");
+    let is_new = !dir.exists();
     fs::create_dir_all(dir).map_err(|error| {
         format!("{name} cannot be used for data: {error} (choose another with --data)")
     })?;
@@ -252,13 +253,28 @@ fn claim(dir: &Path) -> Result<File, String> {
             Err(_) => return Err(format!("{} does not hold a number", format.display())),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::write(&format, format!("{FORMAT}\n"))
-                .and_then(|()| File::open(&own)?.sync_all())
-                .map_err(|error| format!("{}: {error}", format.display()))?;
+            begin(dir, &own, is_new).map_err(|error| format!("{}: {error}", format.display()))?;
         }
         Err(error) => return Err(format!("{}: {error}", format.display())),
     }
     Ok(lock)
+}
+
+/// Says of a directory that it is ours; of one that we made, its own name becomes durable, too.
+fn begin(dir: &Path, own: &Path, is_new: bool) -> io::Result<()> {
+    // A power cut must not leave the name without the number.
+    let beside = own.join("format.tmp");
+    let mut file = File::create(&beside)?;
+    file.write_all(format!("{FORMAT}\n").as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, own.join("format"))?;
+    for dir in [own, dir] {
+        File::open(dir)?.sync_all()?;
+    }
+    match dir.canonicalize()?.parent() {
+        Some(parent) if is_new => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 fn random_seed() -> Result<u64, String> {

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use super::current::{Current, with};
 use super::{glommio, sim};
 use crate::base::buf::{Buf, DeviceSlice};
+use crate::base::planted;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
@@ -93,6 +94,9 @@ impl File {
     /// fdatasync: content and the metadata needed to read it are on stable media.
     pub fn sync_data(&self) -> Pending {
         match self {
+            File::Real(file) if planted::is("sync-nothing") => {
+                Pending::Real(file.write_at(Vec::new(), 0))
+            }
             File::Real(file) => Pending::Real(file.sync_data()),
             File::Sim(file) => Pending::Sim(file.sync_data()),
         }
@@ -216,6 +220,9 @@ async fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = File::open(path, options).await?;
     if !bytes.is_empty() {
         file.write_bytes_at(Buf::copy_of(bytes), 0).await?;
+    }
+    if planted::is("leave-small-files-unsynced") {
+        return Ok(());
     }
     file.sync_data().await
 }

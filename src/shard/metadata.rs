@@ -15,6 +15,7 @@ use super::message::{Reply, Request};
 use super::proposal::{Decided, Decision, Proposal};
 use super::{Shard, reserve};
 use crate::base::buf::Buf;
+use crate::base::planted;
 use crate::base::prng::Prng;
 use crate::base::signal::Broadcast;
 use crate::cluster::controller::{self, Refusal};
@@ -240,7 +241,9 @@ impl Metadata {
         let journal = self.journal.borrow().clone();
         let at = self.journal_len.get();
         journal.write_bytes_at(Buf::copy_of(&bytes), at).await?;
-        journal.sync_data().await?;
+        if !planted::is("decide-without-a-sync") {
+            journal.sync_data().await?;
+        }
         self.journal_len.set(at + bytes.len() as u64);
         Ok(())
     }

@@ -123,6 +123,9 @@ impl Partition {
         match level {
             DurabilityLevel::Relaxed => self.log.end_offset(),
             DurabilityLevel::Written => self.log.progress().written_offset,
+            DurabilityLevel::Synced if planted::is("ack-before-sync") => {
+                self.log.progress().written_offset
+            }
             DurabilityLevel::Synced => self.log.progress().synced_offset,
         }
     }

@@ -223,6 +223,7 @@ mod tests {
         let entry = |event: &Event| Entry {
             process: 1,
             at: std::time::Duration::ZERO,
+            count: 0,
             event: event.clone(),
         };
         let history = History(events.iter().map(entry).collect());

@@ -43,6 +43,8 @@ impl Event {
 pub struct Entry {
     pub process: u32,
     pub at: Duration,
+    /// What the recorder's counter said when this was seen.
+    pub count: u64,
     pub event: Event,
 }
 
@@ -51,16 +53,27 @@ pub struct Entry {
 pub struct Recorder {
     began: Instant,
     entries: Arc<Mutex<Vec<Entry>>>,
+    counter: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl Recorder {
     pub fn new() -> Recorder {
-        Recorder { began: Instant::now(), entries: Arc::default() }
+        Recorder::counting(|| 0)
+    }
+
+    /// Notes with every event what `counter` says after it.
+    pub fn counting(counter: impl Fn() -> u64 + Send + Sync + 'static) -> Recorder {
+        Recorder { began: Instant::now(), entries: Arc::default(), counter: Arc::new(counter) }
+    }
+
+    pub fn count(&self) -> u64 {
+        (self.counter)()
     }
 
     pub fn record(&self, process: u32, event: Event) {
+        let count = self.count();
         let mut entries = self.entries.lock().expect("entries");
-        entries.push(Entry { process, at: self.began.elapsed(), event });
+        entries.push(Entry { process, at: self.began.elapsed(), count, event });
     }
 
     /// Everything until now.
@@ -100,7 +113,7 @@ struct Operation<'a> {
 
 impl fmt::Display for Operation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Entry { process, at, event } = self.entry;
+        let Entry { process, at, event, .. } = self.entry;
         let (kind, function) = match event {
             Event::Sent { .. } => ("invoke", "send"),
             Event::Acknowledged { .. } => ("ok", "send"),

@@ -15,6 +15,7 @@ mod load;
 mod pipelining;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod power;
 mod restarts;
 mod samples;
 mod topics;

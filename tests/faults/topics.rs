@@ -11,7 +11,13 @@ use ringmain::wire::batch::Batches;
 use ringmain::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopics, CreateTopicsRequest,
 };
+use ringmain::wire::messages::delete_records::{
+    DeleteRecords, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
 use ringmain::wire::messages::delete_topics::{DeleteTopics, DeleteTopicsRequest};
+use ringmain::wire::messages::describe_configs::{
+    DescribeConfigs, DescribeConfigsRequest, DescribeConfigsResource,
+};
 use ringmain::wire::messages::fetch::{
     Fetch, FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse,
 };
@@ -34,6 +40,8 @@ pub const EARLIEST: i64 = -2;
 /// The first versions in which topics are named by id.
 pub const PRODUCE_BY_ID: i16 = 13;
 pub const FETCH_BY_ID: i16 = 13;
+
+const TOPIC_RESOURCE: i8 = 2;
 
 /// A topic as metadata shows it.
 #[derive(Clone, Debug)]
@@ -68,6 +76,16 @@ impl Topic {
     }
 
     pub fn make(client: &mut Client, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let error = Topic::try_make(client, name, partitions, configs).expect("an answer");
+        assert_eq!(error, ErrorCode::NONE, "{name}");
+    }
+
+    pub fn try_make(
+        client: &mut Client,
+        name: &str,
+        partitions: i32,
+        configs: &[(&str, &str)],
+    ) -> io::Result<ErrorCode> {
         let configs = configs.iter();
         let configs =
             configs.map(|&(name, value)| CreatableTopicConfig { name, value: Some(value) });
@@ -79,9 +97,8 @@ impl Topic {
             ..Default::default()
         };
         let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
-        let answer = client.call::<CreateTopics>(7, &request).expect("an answer");
-        let result = &answer.body().topics[0];
-        assert_eq!(result.error_code, ErrorCode::NONE, "{name}: {:?}", result.error_message);
+        let answer = client.call::<CreateTopics>(7, &request)?;
+        Ok(answer.body().topics[0].error_code)
     }
 
     pub fn describe(client: &mut Client, name: &str) -> Topic {
@@ -126,13 +143,47 @@ impl Topic {
     }
 
     pub fn delete(&self, client: &mut Client) {
+        let error = self.try_delete(client).expect("an answer");
+        assert_eq!(error, ErrorCode::NONE, "{}", self.name);
+    }
+
+    pub fn try_delete(&self, client: &mut Client) -> io::Result<ErrorCode> {
         let request = DeleteTopicsRequest {
             topic_names: vec![&self.name],
             timeout_ms: 60_000,
             ..Default::default()
         };
-        let answer = client.call::<DeleteTopics>(5, &request).expect("an answer");
-        assert_eq!(answer.body().responses[0].error_code, ErrorCode::NONE);
+        let answer = client.call::<DeleteTopics>(5, &request)?;
+        Ok(answer.body().responses[0].error_code)
+    }
+
+    /// DeleteRecords: the error and where the log begins now.
+    pub fn trim(
+        &self,
+        client: &mut Client,
+        partition: i32,
+        offset: i64,
+    ) -> io::Result<(ErrorCode, i64)> {
+        let wanted = DeleteRecordsPartition { partition_index: partition, offset };
+        let topic = DeleteRecordsTopic { name: &self.name, partitions: vec![wanted] };
+        let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: 30_000 };
+        let answer = client.call::<DeleteRecords>(2, &request)?;
+        let part = &answer.body().topics[0].partitions[0];
+        Ok((part.error_code, part.low_watermark))
+    }
+
+    /// The value of one of its settings.
+    pub fn config(&self, client: &mut Client, key: &str) -> io::Result<Option<String>> {
+        let wanted = DescribeConfigsResource {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: &self.name,
+            configuration_keys: Some(vec![key]),
+        };
+        let request = DescribeConfigsRequest { resources: vec![wanted], ..Default::default() };
+        let answer = client.call::<DescribeConfigs>(4, &request)?;
+        let body = answer.body();
+        let found = body.results[0].configs.iter().find(|config| config.name == key);
+        Ok(found.and_then(|config| config.value).map(str::to_owned))
     }
 
     /// A produce request with one batch for one partition.
@@ -201,6 +252,16 @@ impl Topic {
         partition: i32,
         offset: i64,
     ) -> io::Result<Vec<(i64, u64)>> {
+        let read = self.try_read_from(client, partition, offset)?;
+        Ok(read.unwrap_or_else(|error| panic!("{}-{partition}: {error}", self.name)))
+    }
+
+    fn try_read_from(
+        &self,
+        client: &mut Client,
+        partition: i32,
+        offset: i64,
+    ) -> io::Result<Result<Vec<(i64, u64)>, ErrorCode>> {
         let version = 12;
         let mut position = offset;
         let mut records = Vec::new();
@@ -210,12 +271,14 @@ impl Topic {
             let answer = client.call::<Fetch>(version, &request)?;
             let body = answer.body();
             let fetched = Fetched::of(&body.responses);
-            assert_eq!(fetched.error, ErrorCode::NONE, "{}-{partition}: {position}", self.name);
+            if fetched.error != ErrorCode::NONE {
+                return Ok(Err(fetched.error));
+            }
             let next = fetched.next_offset(position);
             records.extend(fetched.records.into_iter().filter(|&(offset, _)| offset >= position));
             if next == position {
                 assert!(position >= fetched.high_watermark, "no records below the high watermark");
-                return Ok(records);
+                return Ok(Ok(records));
             }
             position = next;
         }
@@ -224,6 +287,15 @@ impl Topic {
     pub fn read_all(&self, client: &mut Client, partition: i32) -> io::Result<Vec<(i64, u64)>> {
         let start = self.offset_at(client, partition, EARLIEST)?;
         self.read_from(client, partition, start)
+    }
+
+    /// The whole log, or how that was refused.
+    pub fn try_read_all(
+        &self,
+        client: &mut Client,
+        partition: i32,
+    ) -> io::Result<Result<Vec<(i64, u64)>, ErrorCode>> {
+        self.try_read_from(client, partition, 0)
     }
 
     pub fn offset_at(

@@ -4,6 +4,7 @@
 use super::Segment;
 use super::column::Column;
 use crate::base::buf::Buf;
+use crate::base::planted;
 use crate::log::error::{At, Error};
 use crate::log::header::{HEADER, Header};
 use crate::log::index::{Unusable, offset, time, txn};
@@ -119,7 +120,8 @@ impl Segment {
         let mut window = Window::new(self, entry.map_or(0, |entry| entry.position.into())).await?;
         let mut entry = entry.map(|entry| self.base_offset + Offset::from(entry.relative));
         while let Some(found) = window.next().await? {
-            if entry.take().is_some_and(|last_offset| last_offset != found.header.last_offset()) {
+            let entry = entry.take().filter(|_| !planted::is("believe-indexes"));
+            if entry.is_some_and(|last_offset| last_offset != found.header.last_offset()) {
                 let path = self.path(names::OFFSET_INDEX);
                 return Err(Error::corrupt(&path, 0, "an entry does not fit its batch"));
             }

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -57,6 +57,8 @@ pub(super) async fn send_range(
 struct Block {
     pipe: Pipe,
     state: Filling,
+    file: Rc<OwnedFd>,
+    pos: u64,
 }
 
 enum Filling {
@@ -71,23 +73,35 @@ impl Block {
         let state = if is_cached(file, pos, len) {
             let mut from = pos;
             let (to, flags) = (&pipe.write, SpliceFlags::MOVE | SpliceFlags::NONBLOCK);
-            Filling::Done(splice(file, Some(&mut from), to, None, len as usize, flags)? as u64)
+            let filled = splice(file, Some(&mut from), to, None, len as usize, flags);
+            Filling::Done(filled.map_err(|error| unreadable(file, pos, &error.into()))? as u64)
         } else {
             Filling::Running(ring.splice(file, pos, &pipe.write, len as u32))
         };
-        Ok(Block { pipe, state })
+        Ok(Block { pipe, state, file: file.clone(), pos })
     }
 
     async fn filled(self) -> io::Result<(Pipe, u64)> {
         let filled = match self.state {
             Filling::Done(filled) => filled,
-            Filling::Running(running) => u64::from(running.await.0?),
+            Filling::Running(running) => match running.await.0 {
+                Ok(filled) => filled.into(),
+                Err(error) => return Err(unreadable(&self.file, self.pos, &error)),
+            },
         };
         match filled {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => Err(unreadable(&self.file, self.pos, &io::ErrorKind::UnexpectedEof.into())),
             filled => Ok((self.pipe, filled)),
         }
     }
+}
+
+/// The reader is gone with this error, and with it everybody who knew what was being read.
+fn unreadable(file: &OwnedFd, pos: u64, error: &io::Error) -> io::Error {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let name = std::fs::read_link(link).unwrap_or_default();
+    let what = format!("{} cannot be read at {pos}: {error}", name.display());
+    io::Error::new(error.kind(), what)
 }
 
 /// Whether reading would not wait for the disk; a guess, which looks at some pages of all.

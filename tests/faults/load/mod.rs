@@ -99,16 +99,23 @@ pub struct Load {
     gate: Arc<RwLock<()>>,
     threads: Vec<JoinHandle<()>>,
     recorder: Recorder,
+    first: u32,
 }
 
 impl Load {
     pub fn new(recorder: Recorder) -> Load {
-        Load { stopped: Arc::default(), gate: Arc::default(), threads: Vec::new(), recorder }
+        Load::numbered_from(1, recorder)
+    }
+
+    /// Workers count up from `first`: values of different loads must differ.
+    pub fn numbered_from(first: u32, recorder: Recorder) -> Load {
+        let (stopped, gate) = (Arc::default(), Arc::default());
+        Load { stopped, gate, threads: Vec::new(), recorder, first }
     }
 
     pub fn add(&mut self, topic: &Topic, partition: i32, seed: u64, mut work: impl Work) {
         let mut worker = Worker {
-            number: self.threads.len() as u32 + 1,
+            number: self.first + self.threads.len() as u32,
             dice: Prng::new(seed ^ (self.threads.len() as u64) << 48),
             topic: topic.clone(),
             partition,
