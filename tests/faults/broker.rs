@@ -58,6 +58,7 @@ pub struct Setup {
     port: u16,
     cores: usize,
     flags: Vec<String>,
+    environment: Vec<(String, String)>,
     planted: Option<String>,
 }
 
@@ -70,6 +71,7 @@ impl Setup {
             port: free_ports(),
             cores: 2,
             flags: Vec::new(),
+            environment: Vec::new(),
             planted: None,
         }
     }
@@ -85,6 +87,12 @@ impl Setup {
 
     pub fn set(self, key: &str, value: &str) -> Setup {
         self.flag("--set", &format!("{key}={value}"))
+    }
+
+    /// With a variable in its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Setup {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     fn flag(mut self, name: &str, value: &str) -> Setup {
@@ -154,6 +162,7 @@ impl Setup {
         command.arg("serve").arg("--data").arg(self.data());
         command.args(["--listen", &self.address().to_string(), "--cores", &cpus.join(",")]);
         command.args(&self.flags);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         match &self.planted {
             Some(bugs) => command.env("RINGMAIN_PLANTED", bugs),

@@ -218,6 +218,16 @@ impl Topic {
         Ok((part.error_code, part.base_offset))
     }
 
+    /// The time with which the broker stamped a batch.
+    pub fn append_time(&self, client: &mut Client, batch: &[u8]) -> io::Result<i64> {
+        let request = self.produce_request(11, 0, -1, batch);
+        let answer = client.call::<Produce>(11, &request)?;
+        let body = answer.body();
+        let part = &body.responses[0].partition_responses[0];
+        assert_eq!(part.error_code, ErrorCode::NONE);
+        Ok(part.log_append_time_ms)
+    }
+
     /// Produces values, one batch, and yields the offset of the first.
     pub fn put(&self, client: &mut Client, partition: i32, values: &[u64]) -> i64 {
         let batch = batch(Sequence::NONE, values, 0);

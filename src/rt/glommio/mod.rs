@@ -139,7 +139,11 @@ where
         let begun = beating.clone();
         let thread = thread::Builder::new().name(format!("data-{core}")).spawn(move || {
             let executor = builder.make().map_err(io::Error::other)?;
-            executor.run(async move { run_core(worker_cpus, pulse, begun, main(core)).await })
+            let ran =
+                executor.run(async move { run_core(worker_cpus, pulse, begun, main(core)).await });
+            // Not before: tasks that were ready when the main one ended still take their turn.
+            current::enter(None);
+            ran
         })?;
         cores.push((thread, beating));
     }
@@ -171,7 +175,6 @@ async fn run_core<T>(
     }
     let result = main.await;
     drop(services);
-    current::enter(None);
     Ok(result)
 }
 

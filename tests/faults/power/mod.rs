@@ -4,12 +4,16 @@
 //! tests; they need root, /dev/fuse, loop devices and qemu-storage-daemon.
 
 mod broken;
+mod clocks;
+
 mod deeds;
+mod full;
 mod judge;
 mod lost;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod reads;
+mod slow;
 mod split;
 mod steady;
 mod tape;

@@ -114,6 +114,14 @@ impl Split {
         }
     }
 
+    /// Lets the device do no more than so many operations a second.
+    pub fn throttle(&mut self, iops: u32) {
+        let limits = json!({ "iops-total": iops, "iops-total-max": iops });
+        let group = json!({ "qom-type": "throttle-group", "id": "slow", "limits": limits });
+        self.device.order("object-add", group);
+        self.put(Some(json!({ "driver": "throttle", "throttle-group": "slow", "file": "file" })));
+    }
+
     /// Lets nothing of a file, and of the device, be in the kernel's memory.
     pub fn forget(&self, file: &Path) {
         for path in [file, self.device.path()] {
