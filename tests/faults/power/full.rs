@@ -77,7 +77,7 @@ fn a_full_disk_is_waited_for() {
         let image = ram.path().join("image");
         kind(done / EACH).format(&image, MIB);
         let disk = Mounted::new(&image, kind(done / EACH), &ram.path().join("disk")).expect("it");
-        let setup = setup.data_at(&disk.path().join("data"));
+        let setup = setup.on_data(&disk.path().join("data"));
         let recorder = Recorder::new();
         let mut broker = setup.start();
         let mut client = Client::connect(broker.address()).expect("a connection");
