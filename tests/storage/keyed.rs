@@ -72,14 +72,6 @@ impl History {
         self.producers.retain(|(behind, ..)| *behind <= end);
     }
 
-    /// Takes a producer for what it was at an earlier time, if it ever was.
-    pub fn forget(&mut self, producer_id: i64, then: Option<Producer>) {
-        while self.last_of(producer_id) != then && self.last_of(producer_id).is_some() {
-            let last = self.producers.iter().rposition(|(_, id, _)| *id == producer_id);
-            self.producers.remove(last.expect("just seen"));
-        }
-    }
-
     pub fn last_of(&self, producer_id: i64) -> Option<Producer> {
         self.producers.iter().rfind(|(_, id, _)| *id == producer_id).map(|(.., last)| *last)
     }

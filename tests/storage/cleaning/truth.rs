@@ -27,9 +27,6 @@ pub struct Truth {
     pub start_kept: Offset,
     /// More is being given up by retention, which nobody has judged yet.
     pub is_retaining: bool,
-    /// The disk was full in the life before: with the records that were given up then, it may
-    /// have gone what is known of their producers.
-    pub was_full: bool,
 }
 
 pub type Shared = Rc<RefCell<Truth>>;
@@ -104,16 +101,13 @@ pub async fn judge_opened(plan: &Plan, log: &Rc<Log>, truth: &Shared, needed: Of
         truth.lives += 1;
     }
     let (read, stable) = read_committed(log, 2_000).await;
-    let truth = &mut *truth.borrow_mut();
+    let truth = &*truth.borrow();
     let part = (log.log_start_offset(), stable);
     judge(plan, truth, &read, log.cleaned_offset(), part, rt::unix_ms());
     for id in [TRANSACTIONAL, IDEMPOTENT] {
         let known = log.producers().get(id).map(|producer| {
             (producer.epoch, producer.last().map_or(-1, |batch| batch.last_sequence))
         });
-        if truth.was_full && log.log_start_offset() == end {
-            truth.history.forget(id, known);
-        }
         let why = format!("producer {id}, {} to {end}", log.log_start_offset());
         assert_eq!(known, truth.history.last_of(id), "{why}");
     }

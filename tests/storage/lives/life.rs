@@ -30,8 +30,6 @@ pub struct Outcome {
     pub deleted: Cell<u64>,
     /// Lives in which the log went offline.
     pub failed: Cell<u64>,
-    /// Batches refused because the disk was full.
-    pub refused: Cell<u64>,
 }
 
 pub fn count(counter: &Cell<u64>) {
@@ -46,7 +44,6 @@ impl Outcome {
         both(&self.outgrown, &other.outgrown);
         both(&self.deleted, &other.deleted);
         both(&self.failed, &other.failed);
-        both(&self.refused, &other.refused);
     }
 }
 
@@ -95,25 +92,20 @@ impl Life {
         Life { plan, truth, outcome, needed }
     }
 
-    /// Opens it, as soon as there is room for that.
     pub async fn reopen(&self) -> Rc<Log> {
         let plan = &self.plan;
         let budget = Budget::new(Limits { cache_bytes: plan.cache_bytes, ..Limits::default() });
         let bytes = file::read_whole(Path::new(CHECKPOINT)).await.unwrap_or_default();
         let known = checkpoint::decode(&bytes).unwrap_or_default();
-        loop {
-            let dir = Path::new(DIR);
-            match Log::open_or_create(dir, TOPIC, plan.settings, &budget, known.first()).await {
-                Ok(log) => return log,
-                Err(error) if error.is_disk_full() => {}
-                Err(error) => {
-                    // What a fault kept from being opened stays so until the machine ends.
-                    count(&self.outcome.failed);
-                    assert!(error.to_string().contains("os error 5"), "{error}");
-                    std::future::pending::<()>().await;
-                }
+        let dir = Path::new(DIR);
+        match Log::open_or_create(dir, TOPIC, plan.settings, &budget, known.first()).await {
+            Ok(log) => log,
+            Err(error) => {
+                // What a fault kept from being opened stays so until the machine ends.
+                count(&self.outcome.failed);
+                assert!(error.to_string().contains("os error 5"), "{error}");
+                std::future::pending().await
             }
-            rt::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -127,11 +119,10 @@ impl Life {
         log
     }
 
-    /// A batch may be refused only by a disk that is full, or a log that is offline.
+    /// A batch may be refused only by a log that is offline.
     fn allow(&self, log: &Log, appended: Result<(), AppendError>) {
         match appended {
             Ok(()) => {}
-            Err(AppendError::DiskFull) => count(&self.outcome.refused),
             Err(AppendError::Offline(_)) => assert!(log.failure().is_some()),
             Err(error) => panic!("{error}"),
         }
@@ -215,7 +206,7 @@ impl Life {
                 }
                 Err(error) => {
                     let is_fault = error.to_string().contains("os error 5");
-                    assert!(error.is_disk_full() || is_fault, "{error}");
+                    assert!(is_fault, "{error}");
                 }
             }
         }

@@ -50,9 +50,8 @@ fn give_up(life: &Life, offset: Offset) {
 }
 
 fn is_excused(log: &Log, done: &Result<(), ringmain::log::Error>) -> bool {
-    let full = done.as_ref().is_err_and(|error| error.is_disk_full());
     let fault = done.as_ref().is_err_and(|error| error.to_string().contains("os error 5"));
-    full || fault || log.failure().is_some()
+    fault || log.failure().is_some()
 }
 
 /// Whoever takes records away must have had a reason for the last of them.
