@@ -48,6 +48,7 @@ impl Log {
         };
         let Some(last) = below.last() else { return Ok(()) };
         self.segment_after(last).make_file().await?;
+        self.snapshot_kept(last).await?;
         for segment in &below {
             // A power cut may undo the removal: then they must be whole.
             segment.sync().await.inspect_err(|error| self.fail(error.clone()))?;
@@ -82,6 +83,17 @@ impl Log {
         let delay = Duration::from_millis(self.settings.get().file_delete_delay_ms);
         rt::spawn_background(remove_later(paths, delay)).detach();
         Ok(())
+    }
+
+    /// Waits until it is written down who produced up to the end of a segment: what could tell it
+    /// again is about to go. Where there is no room for that, deleting makes some, and a crash before
+    /// it is written takes what is known of the latest producers.
+    async fn snapshot_kept(&self, last: &Segment) -> Result<(), Error> {
+        let waits = || last.awaits_end.get() && !last.is_starved.get() && self.failure().is_none();
+        while waits() && !planted::is("delete-before-the-snapshot") {
+            self.finished.wait().await;
+        }
+        self.failure().map_or(Ok(()), Err)
     }
 
     /// Takes the log offline and removes its directory, by way of a name that no log has.

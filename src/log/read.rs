@@ -59,10 +59,7 @@ impl Log {
         limit: Offset,
         at_least_one: bool,
     ) -> Result<ReadPlan, ReadError> {
-        let (first, end) = (self.log_start_offset.get(), self.end_offset.get());
-        if offset < first || offset > end {
-            return Err(ReadError::OutOfRange { log_start_offset: first, log_end_offset: end });
-        }
+        self.check_reach(offset)?;
         let mut plan = ReadPlan::empty(offset);
         let mut measure = Measure { bytes_left: max_bytes, limit, at_least_one };
         if offset >= limit || self.read_tail(&mut plan, &mut measure) {
@@ -73,7 +70,12 @@ impl Log {
         if address > 0 {
             self.budget.reached_back(self.tail.end().saturating_sub(address));
         }
-        self.read_file(&mut plan, &mut measure).await?;
+        let found = self.read_file(&mut plan, &mut measure).await;
+        // It may have been deleted meanwhile, and which of its transactions were aborted with it.
+        if !planted::is("read-what-is-deleted-meanwhile") {
+            self.check_reach(offset)?;
+        }
+        found?;
         if plan.bytes < max_bytes && plan.next_offset < limit {
             measure.at_least_one &= plan.bytes == 0;
             self.read_tail(&mut plan, &mut measure);
@@ -82,6 +84,14 @@ impl Log {
             plan.next_offset = offset;
         }
         Ok(plan)
+    }
+
+    fn check_reach(&self, offset: Offset) -> Result<(), ReadError> {
+        let (first, end) = (self.log_start_offset.get(), self.end_offset.get());
+        match (first..=end).contains(&offset) {
+            true => Ok(()),
+            false => Err(ReadError::OutOfRange { log_start_offset: first, log_end_offset: end }),
+        }
     }
 
     /// Takes from memory; false when memory does not reach back to `plan.next_offset`.

@@ -37,6 +37,7 @@ impl Log {
             new.prepare(1, self.settings.get().growth(), &self.room);
         }
         let snapshot = producers::encode(&self.producers.borrow());
+        old.awaits_end.set(true);
         self.closing.borrow_mut().push_back((old, snapshot));
         self.segments.borrow_mut().push(new);
         self.draw_jitter();
@@ -73,6 +74,8 @@ impl Log {
                     old.is_ending.set(true);
                     let ended = finish(&dir, &old, &snapshot).await;
                     old.is_ending.set(false);
+                    old.is_starved.set(ended.as_ref().is_err_and(Error::is_disk_full));
+                    old.awaits_end.set(ended.is_err());
                     finished.raise();
                     let Err(error) = ended else { break };
                     if !error.is_disk_full() {

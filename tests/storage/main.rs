@@ -7,6 +7,7 @@ mod crashes;
 mod damage;
 mod kafka;
 mod keyed;
+mod lives;
 mod lookups;
 mod outages;
 #[cfg(feature = "planted-bugs")]

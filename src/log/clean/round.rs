@@ -78,6 +78,10 @@ impl Log {
         let (mut segments, _) = self.finished_below(filth.first_uncleanable_offset);
         let keys = self.learn_keys(&segments, &filth, means).await?;
         let end = keys.latest() + 1;
+        if end <= filth.first_dirty_offset {
+            // What was dirty was deleted meanwhile.
+            return Ok(None);
+        }
         let mut ends: Vec<Offset> = segments.iter().map(|one| one.base_offset).skip(1).collect();
         ends.push(filth.first_uncleanable_offset);
         segments.retain(|segment| segment.base_offset < end);
@@ -129,9 +133,13 @@ impl Log {
         position: u64,
     ) -> Result<Source, Stopped> {
         let opened = Source::open(segment, position).await;
-        opened.map_err(|error| match self.consists_of(std::slice::from_ref(segment)) {
+        opened.map_err(|error| self.stopped_at(segment, error))
+    }
+
+    pub(super) fn stopped_at(&self, segment: &Rc<Segment>, error: Error) -> Stopped {
+        match self.consists_of(std::slice::from_ref(segment)) {
             true => Stopped::Fault(error),
             false => Stopped::Told,
-        })
+        }
     }
 }

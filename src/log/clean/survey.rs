@@ -52,7 +52,11 @@ impl Log {
         means: &Means,
     ) -> Result<bool, Stopped> {
         let position = match from > segment.base_offset {
-            true => segment.locate(from).await?.map_or(segment.len.get(), |found| found.position),
+            true => {
+                let found = segment.locate(from).await;
+                let found = found.map_err(|error| self.stopped_at(segment, error))?;
+                found.map_or(segment.len.get(), |found| found.position)
+            }
             false => 0,
         };
         let mut source = self.open_source(segment, position).await?;

@@ -60,7 +60,7 @@ impl Log {
     }
 
     /// Whether `run` is a run of the log's segments.
-    pub(super) fn consists_of(&self, run: &[Rc<Segment>]) -> bool {
+    pub(in crate::log) fn consists_of(&self, run: &[Rc<Segment>]) -> bool {
         let segments = self.segments.borrow();
         let at = segments.iter().position(|segment| Rc::ptr_eq(segment, &run[0]));
         let here = at.and_then(|at| segments.get(at..at + run.len()));

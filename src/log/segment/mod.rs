@@ -93,6 +93,10 @@ pub(super) struct Segment {
     pub(super) ending: Cell<Ending>,
     /// A task is finishing it at this moment.
     pub(super) is_ending: Cell<bool>,
+    /// It was rolled, and not all of its ending is done.
+    pub(super) awaits_end: Cell<bool>,
+    /// For lack of room.
+    pub(super) is_starved: Cell<bool>,
     /// In the core's list of segments that are open for readers.
     pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
@@ -138,6 +142,8 @@ impl Segment {
             is_pinned: Cell::new(false),
             ending: Cell::new(Ending::Whole),
             is_ending: Cell::new(false),
+            awaits_end: Cell::new(false),
+            is_starved: Cell::new(false),
             is_warm: Cell::new(false),
             writing: RefCell::new(None),
             gate: Rc::default(),
