@@ -80,6 +80,9 @@ impl Outcome {
     }
 }
 
+/// A topic to make: name, partitions, settings.
+type Wanted<'a> = (&'a str, i32, &'a [(&'a str, &'a str)]);
+
 struct Trial {
     setup: Setup,
     dice: Prng,
@@ -110,7 +113,7 @@ impl Trial {
         // Small segments: the power shall fail while they are rolled, too.
         let small = ("segment.bytes", "1048576");
         let at = |level| ("ringmain.durability", level);
-        let plans: [(&str, i32, &[(&str, &str)]); 4] = [
+        let plans: [Wanted<'_>; 4] = [
             ("synced", 2, &[small, at("synced")]),
             (WRITTEN, 2, &[small, at("written")]),
             (TRIMMED, 1, &[small, at("synced"), ("file.delete.delay.ms", "200")]),
@@ -313,7 +316,7 @@ fn run_all(setup: &Setup, points: u64, each: u64, plan: impl Fn(u64) -> Plan) ->
 }
 
 fn kind(round: u64) -> FileSystem {
-    if round % 2 == 0 { FileSystem::Ext4 } else { FileSystem::Xfs }
+    if round.is_multiple_of(2) { FileSystem::Ext4 } else { FileSystem::Xfs }
 }
 
 fn setup(name: &str) -> Setup {
