@@ -1,7 +1,5 @@
 //! Questions about offsets: by time, by epoch, by transaction.
 
-use std::path::Path;
-
 use super::Log;
 use super::error::{Error, ReadError};
 use super::index::{time, txn};
@@ -162,8 +160,11 @@ pub async fn gather(pieces: Vec<Piece>) -> Result<Buf, Error> {
                 let len = range.len as usize;
                 let (result, buf) =
                     range.file.read_at(Buf::with_capacity(len), range.pos, len).await;
-                let path = Path::new("a segment that is being read");
-                result.map_err(|error| Error::io(path, Some(range.pos), &error))?;
+                let name = || range.file.name();
+                result.map_err(|error| Error::io(&name(), Some(range.pos), &error))?;
+                if buf.len() < len {
+                    return Err(Error::corrupt(&name(), range.pos, "the file is too short"));
+                }
                 out.extend_from_slice(&buf);
             }
         }

@@ -125,6 +125,14 @@ impl File {
         }
     }
 
+    /// What the file is called now, for messages.
+    pub fn name(&self) -> PathBuf {
+        match self {
+            File::Real(file) => file.name(),
+            File::Sim(_) => PathBuf::from("a simulated file"),
+        }
+    }
+
     /// Tells the kernel that these bytes will not be read again soon (POSIX_FADV_DONTNEED).
     pub async fn forget(&self, pos: u64, len: u64) {
         if let File::Real(file) = self {

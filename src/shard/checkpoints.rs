@@ -1,6 +1,6 @@
 //! This core's recovery checkpoint: how much of each log needs no scan after a restart. One file a
-//! core, `.ringmain/checkpoint-<core>`; at a start every core reads all of them, because partitions
-//! may have moved. On a directory that has none of them, Kafka's own count.
+//! core, `.ringmain/checkpoint-<core>`, and a copy of it; at a start every core reads all of them,
+//! because partitions may have moved. On a directory that has none of them, Kafka's own count.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use crate::notice;
 use crate::rt::file;
 
 const PREFIX: &str = "checkpoint-";
+/// Behind the name of the second copy: damage to one file must not make damage to a log look like
+/// the end that a crash tore off.
+const COPY: &str = ".copy";
 
 /// What was known of the logs when they were last written down, without those that were opened
 /// since.
@@ -21,8 +24,8 @@ const PREFIX: &str = "checkpoint-";
 pub struct Checkpoints(FastMap<(TopicId, i32), Entry>);
 
 impl Checkpoints {
-    /// Of a data directory. A file that is damaged costs scans, and what only it knows: where
-    /// deleted records end, and how far damage is more than a torn end.
+    /// Of a data directory. Where a file and its copy are damaged, that costs scans, and what only
+    /// they know: where deleted records end, and how far damage is more than a torn end.
     pub async fn load(data: &Path) -> io::Result<Checkpoints> {
         let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
         let (mut is_new, dir) = (true, own_dir(data));
@@ -73,7 +76,8 @@ fn keep(known: &mut FastMap<(TopicId, i32), Entry>, entry: Entry) {
 /// Removes the files of cores that are no more, once their partitions are in other cores' files.
 pub async fn remove_beyond(dir: &Path, cores: usize) -> io::Result<()> {
     for found in file::list_dir(dir).await? {
-        let number = found.name.strip_prefix(PREFIX).and_then(|n| n.parse::<usize>().ok());
+        let number = found.name.strip_prefix(PREFIX).map(|n| n.strip_suffix(COPY).unwrap_or(n));
+        let number = number.and_then(|number| number.parse::<usize>().ok());
         if number.is_some_and(|core| core >= cores) {
             file::remove_file(&dir.join(&found.name)).await?;
         }
@@ -111,8 +115,13 @@ impl Shard {
         }
         entries.extend(self.unopened_entries());
         let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
+        let copy = self.own_dir().join(format!("{PREFIX}{}{COPY}", self.core()));
         let bytes = checkpoint::encode(&entries);
-        match reserve::spend(&self.own_dir(), || file::write_whole(&path, &bytes)).await {
+        let attempt = || async {
+            file::write_whole(&copy, &bytes).await?;
+            file::write_whole(&path, &bytes).await
+        };
+        match reserve::spend(&self.own_dir(), attempt).await {
             Ok(()) => {
                 let entries = partitions.iter().zip(&entries);
                 entries.for_each(|(partition, entry)| partition.log().note_checkpoint(entry));

@@ -4,6 +4,7 @@
 mod broker;
 mod checker;
 mod client;
+mod damage;
 mod exchange;
 mod fetching;
 mod full;

@@ -10,6 +10,8 @@ const FAULTS: &str = "outages::after_a_failed_write_or_sync_nothing_is_promised_
 const TWO_SYNCS: &str = "outages::a_sync_promises_nothing_that_another_one_lost";
 const CLEANING: &str = "cleaning::the_last_of_every_key_stays_first_part";
 const CALLED_CLEAN: &str = "cleaning::what_is_called_clean_is_clean_after_the_power_was_lost";
+const INDEXES: &str = "damage::damage_is_seen_or_without_consequence";
+const START: &str = "removal::records_below_the_start_are_gone_and_their_files_follow";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
 /// One test of this very binary, with one bug; true when it passed.
@@ -136,4 +138,14 @@ fn building_on_a_replacement_that_is_not_durable_is_found() {
 #[test]
 fn replacing_segments_by_what_is_not_synced_is_found() {
     check("swap-in-what-is-not-synced", CLEANING);
+}
+
+#[test]
+fn believing_an_index_is_found() {
+    check("believe-indexes", INDEXES);
+}
+
+#[test]
+fn a_start_that_goes_back_is_found() {
+    check("let-the-start-go-back", START);
 }

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -20,6 +20,12 @@ use crate::base::planted;
 pub struct File {
     fd: Rc<OwnedFd>,
     ring: Rc<Ring>,
+}
+
+/// What an open file is called now; empty where the kernel does not tell.
+pub(super) fn name_of(fd: &OwnedFd) -> PathBuf {
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    std::fs::read_link(link).unwrap_or_default()
 }
 
 fn ring() -> Rc<Ring> {
@@ -82,6 +88,10 @@ impl File {
         let total = slices.iter().map(DeviceSlice::len).sum();
         let running = self.ring.write(&self.fd, slices, 0, pos);
         Pending { running: Some(running), fd: self.fd.clone(), pos, total, written: 0 }
+    }
+
+    pub fn name(&self) -> PathBuf {
+        name_of(&self.fd)
     }
 
     pub async fn write_bytes_at(&self, mut bytes: Buf, pos: u64) -> io::Result<()> {

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -17,6 +17,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use super::super::current::{Current, with};
 use super::super::ring::{Ring, Running};
 use super::super::task::yield_now;
+use super::file::name_of;
 
 /// Bytes one splice moves.
 const BLOCK_BYTES: u64 = 256 << 10;
@@ -98,9 +99,7 @@ impl Block {
 
 /// The reader is gone with this error, and with it everybody who knew what was being read.
 fn unreadable(file: &OwnedFd, pos: u64, error: &io::Error) -> io::Error {
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let name = std::fs::read_link(link).unwrap_or_default();
-    let what = format!("{} cannot be read at {pos}: {error}", name.display());
+    let what = format!("{} cannot be read at {pos}: {error}", name_of(file).display());
     io::Error::new(error.kind(), what)
 }
 

@@ -32,7 +32,7 @@ fn fault(of: &str, sector: Option<u64>) -> Value {
 }
 
 fn tells_offline(broker: &Broker) -> bool {
-    let told = |line: &String| line.contains("broken-0 is offline") && line.contains("/broken-0/");
+    let told = |line: &String| line.contains("broken-0 is offline") && line.contains("/broken-0");
     broker.notices().iter().any(told)
 }
 

@@ -80,6 +80,9 @@ impl Outcome {
     }
 }
 
+/// A topic to make: name, partitions, settings.
+type Wanted<'a> = (&'a str, i32, &'a [(&'a str, &'a str)]);
+
 struct Trial {
     setup: Setup,
     dice: Prng,
@@ -110,8 +113,7 @@ impl Trial {
         // Small segments: the power shall fail while they are rolled, too.
         let small = ("segment.bytes", "1048576");
         let at = |level| ("ringmain.durability", level);
-        type Settings<'a> = &'a [(&'a str, &'a str)];
-        let plans: [(&str, i32, Settings<'_>); 4] = [
+        let plans: [Wanted<'_>; 4] = [
             ("synced", 2, &[small, at("synced")]),
             (WRITTEN, 2, &[small, at("written")]),
             (TRIMMED, 1, &[small, at("synced"), ("file.delete.delay.ms", "200")]),
