@@ -56,7 +56,7 @@ pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
 pub use flush::Progress;
 pub use lookup::gather;
-pub use offline::{Fault, Form, dump, verify};
+pub use offline::{Change, Fault, Form, Remedy, Repaired, dump, repair, verify};
 pub use producers::{Origin, Producers};
 pub use read::ReadPlan;
 pub use recovery::Recovered;

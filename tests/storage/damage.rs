@@ -17,14 +17,14 @@ use crate::seeds::seeds;
 use crate::support::{NOW, TOPIC, World, batch_of, empty_dir, on_core};
 
 /// Bytes of every batch by its base offset, as the log stores them.
-type Stored = Vec<(i64, Vec<u8>)>;
+pub type Stored = Vec<(i64, Vec<u8>)>;
 
-fn settings() -> LogSettings {
+pub fn settings() -> LogSettings {
     LogSettings { segment_bytes: 30_000, index_interval_bytes: 1500, ..LogSettings::default() }
 }
 
 /// Three segments by several producers under several epochs, closed in order.
-async fn build(dir: &Path) -> (Entry, Stored) {
+pub async fn build(dir: &Path) -> (Entry, Stored) {
     let budget = Budget::new(Limits::default());
     let log = Log::create(dir, TOPIC, settings(), &budget).await.unwrap();
     let mut prng = Prng::new(77);
@@ -51,7 +51,7 @@ async fn build(dir: &Path) -> (Entry, Stored) {
 }
 
 /// Everything that can be read, batch by batch from its own offset; `None` for what is refused.
-async fn read(log: &Rc<Log>) -> Option<Stored> {
+pub async fn read(log: &Rc<Log>) -> Option<Stored> {
     let mut stored = Vec::new();
     let (mut offset, end) = (log.log_start_offset(), log.end_offset());
     while offset < end {

@@ -13,6 +13,7 @@ mod outages;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod removal;
+mod repairs;
 mod replacing;
 #[path = "../support/seeds.rs"]
 mod seeds;

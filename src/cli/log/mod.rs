@@ -1,7 +1,8 @@
-//! `ringmain log`: looks at a log's files while no broker has them open.
+//! `ringmain log`: looks at a log's files, and repairs them, while no broker has them open.
 
 mod dump;
 mod partitions;
+mod repair;
 mod verify;
 
 use clap::Subcommand;
@@ -14,11 +15,14 @@ pub enum Log {
     Dump(dump::Dump),
     /// Check a log's files against each other
     Verify(verify::Verify),
+    /// Make again what can be made from a log
+    Repair(repair::Repair),
 }
 
 pub fn run(log: Log) -> Result<(), Failure> {
     match log {
         Log::Dump(dump) => dump::run(&dump),
         Log::Verify(verify) => verify::run(&verify),
+        Log::Repair(repair) => repair::run(&repair),
     }
 }

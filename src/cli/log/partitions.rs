@@ -59,10 +59,28 @@ fn is_named_as_partition(path: &Path) -> bool {
 /// Keeps brokers out of a data directory, or of the one around a partition, for as long as the
 /// result lives.
 pub fn keep_out(dir: &Path) -> Result<Option<File>, Failure> {
+    lock(dir, FlockOperation::NonBlockingLockShared)
+}
+
+/// The same, for somebody who writes: no other command may look either.
+pub fn keep_all_out(dir: &Path) -> Result<Option<File>, Failure> {
+    lock(dir, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn lock(dir: &Path, how: FlockOperation) -> Result<Option<File>, Failure> {
+    let writes = how == FlockOperation::NonBlockingLockExclusive;
     let around = fs::canonicalize(dir).ok().and_then(|dir| Some(dir.parent()?.to_owned()));
     for dir in [Some(dir.to_owned()), around].into_iter().flatten() {
-        let Ok(lock) = File::open(dir.join(".lock")) else { continue };
-        if fcntl_lock(&lock, FlockOperation::NonBlockingLockShared).is_err() {
+        let path = dir.join(".lock");
+        let lock = match File::options().read(true).write(writes).open(&path) {
+            // One that may not be opened is somebody's: what it guards is not ours to write.
+            Err(error) if writes && error.kind() != io::ErrorKind::NotFound => {
+                return Err(unreadable(&path, &error));
+            }
+            Err(_) => continue,
+            Ok(lock) => lock,
+        };
+        if fcntl_lock(&lock, how).is_err() {
             return Err(Failure::Told(format!(
                 "{} is in use by a broker: stop it first, what is being written looks like damage",
                 dir.display()

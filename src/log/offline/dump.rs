@@ -31,7 +31,10 @@ pub fn dump(path: &Path, form: Form, out: &mut dyn Write) -> io::Result<()> {
         std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     paths.sort();
     for path in paths {
-        if !form.json {
+        if form.json {
+            let name = path.to_string_lossy();
+            Lines { form, out }.line("file", &[("path", &Text(&name))])?;
+        } else {
             writeln!(out, "{}", path.display())?;
         }
         file(&path, form, out)?;
@@ -117,10 +120,15 @@ fn file(path: &Path, form: Form, out: &mut dyn Write) -> io::Result<()> {
                     &[
                         ("topic", &Text(&entry.topic)),
                         ("partition", &entry.partition),
+                        ("topic_id", &Text(&entry.topic_id.to_string())),
                         ("log_start_offset", &entry.log_start_offset),
+                        ("cleaned_offset", &entry.cleaned_offset),
                         ("synced_offset", &entry.synced_offset),
+                        ("high_watermark", &entry.high_watermark),
                         ("segment", &entry.segment),
                         ("position", &entry.position),
+                        ("first_unfinished", &entry.first_unfinished),
+                        ("producers", &entry.producer_count),
                         ("clean", &entry.clean),
                     ],
                 )?;

@@ -183,7 +183,8 @@ impl Check {
     }
 }
 
-fn faults_of(
+/// What is wrong with one batch. `next`: base offset of the next segment.
+pub(super) fn faults_of(
     batch: &Batch<'_>,
     expected: Offset,
     base: Offset,
