@@ -10,6 +10,9 @@ const FAULTS: &str = "outages::after_a_failed_write_or_sync_nothing_is_promised_
 const TWO_SYNCS: &str = "outages::a_sync_promises_nothing_that_another_one_lost";
 const CLEANING: &str = "cleaning::the_last_of_every_key_stays_first_part";
 const CALLED_CLEAN: &str = "cleaning::what_is_called_clean_is_clean_after_the_power_was_lost";
+const LIVES: &str = "lives::what_was_promised_holds_all_life_long_first_part";
+const UNPACKING: &str = "compression::what_unpacks_too_large_is_refused_before_it_is";
+const FORCED: &str = "upkeep::so_many_messages_force_a_sync";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
 /// One test of this very binary, with one bug; true when it passed.
@@ -130,4 +133,34 @@ fn building_on_a_replacement_that_is_not_durable_is_found() {
 #[test]
 fn replacing_segments_by_what_is_not_synced_is_found() {
     check("swap-in-what-is-not-synced", CLEANING);
+}
+
+#[test]
+fn unpacking_records_of_any_size_is_found() {
+    check("unpack-without-a-limit", UNPACKING);
+}
+
+#[test]
+fn forgetting_to_sync_after_so_many_messages_is_found() {
+    check("forget-flush-messages", FORCED);
+}
+
+#[test]
+fn retaining_too_little_is_found() {
+    check("retain-one-segment-less", LIVES);
+}
+
+#[test]
+fn reading_what_is_deleted_meanwhile_is_found() {
+    check("read-what-is-deleted-meanwhile", LIVES);
+}
+
+#[test]
+fn deleting_before_the_producers_are_written_down_is_found() {
+    check("delete-before-the-snapshot", LIVES);
+}
+
+#[test]
+fn trusting_an_index_that_was_being_written_is_found() {
+    check("load-a-torn-index", LIVES);
 }
