@@ -7,6 +7,7 @@
 use super::Log;
 use super::error::Error;
 use super::settings::LogSettings;
+use crate::base::planted;
 use crate::model::Offset;
 
 /// One segment, as retention sees it.
@@ -29,6 +30,7 @@ fn new_start(
     high_watermark: Offset,
 ) -> Offset {
     let mut start = start;
+    let mut takes_one_more = planted::is("retain-one-segment-less");
     let mut left: u64 = parts.iter().map(|part| part.bytes).sum();
     for part in parts {
         let is_old = settings.retention_ms >= 0
@@ -36,9 +38,11 @@ fn new_start(
             && now_ms.saturating_sub(part.max_timestamp) > settings.retention_ms;
         let is_too_much = u64::try_from(settings.retention_bytes)
             .is_ok_and(|most| left.saturating_sub(part.bytes) >= most);
-        if part.end_offset > high_watermark || !(is_old || is_too_much) {
+        let stays = !(is_old || is_too_much);
+        if part.end_offset > high_watermark || (stays && !takes_one_more) {
             break;
         }
+        takes_one_more &= !stays;
         left -= part.bytes;
         start = start.max(part.end_offset);
     }

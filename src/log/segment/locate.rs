@@ -4,7 +4,6 @@
 use super::Segment;
 use super::column::Column;
 use crate::base::buf::Buf;
-use crate::base::planted;
 use crate::log::error::{At, Error};
 use crate::log::header::{HEADER, Header};
 use crate::log::index::{Unusable, offset, time, txn};
@@ -63,7 +62,7 @@ impl Segment {
         }
         let path = self.path(names::TXN_INDEX);
         let mut bytes = file::read_whole(&path).await.at(&path)?;
-        if !self.finished.get() && !planted::is("load-a-torn-index") {
+        if !self.finished.get() {
             // What lies behind was being written when the machine ended, and is written again.
             bytes.truncate(self.indexes.borrow().txn.persisted() * txn::ENTRY);
         }

@@ -20,6 +20,7 @@ pub const IDEMPOTENT: i64 = 5;
 pub struct Plan {
     pub seed: u64,
     pub settings: LogSettings,
+    pub delete_retention_ms: i64,
     pub keys: u64,
     pub memory_bytes: usize,
     pub cache_bytes: usize,
@@ -42,11 +43,9 @@ impl Plan {
         };
         let memory_bytes = [24 * 12, 1 << 20][prng.below(2) as usize];
         let cache_bytes = [16 << 10, 4 << 20][prng.below(2) as usize];
-        Plan { seed, settings, keys: 3 + prng.below(30), memory_bytes, cache_bytes }
-    }
-
-    pub fn delete_retention_ms(&self) -> i64 {
-        self.settings.compaction.expect("a compacted log").delete_retention_ms
+        let keys = 3 + prng.below(30);
+        let delete_retention_ms = compaction.delete_retention_ms;
+        Plan { seed, settings, delete_retention_ms, keys, memory_bytes, cache_bytes }
     }
 }
 

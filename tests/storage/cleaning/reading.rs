@@ -64,7 +64,7 @@ pub async fn read(plan: Rc<Plan>, log: Rc<Log>, truth: Shared, mut prng: Prng) {
             }
             for record in wanted.values().filter(|record| (from..end).contains(&record.offset)) {
                 let seen = last.get(&record.key).is_some_and(|last| *last >= record.offset);
-                let may_go = record.value.is_none() && plan.delete_retention_ms() < 1000;
+                let may_go = record.value.is_none() && plan.delete_retention_ms < 1000;
                 assert!(seen || may_go, "from {from} to {end}, not seen: {record:?}");
             }
         }

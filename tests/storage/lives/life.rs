@@ -215,11 +215,11 @@ impl Life {
     /// A reader of committed records, from anywhere to the end.
     async fn read(self, log: Rc<Log>, mut prng: Prng) {
         loop {
-            rt::sleep(Duration::from_micros(prng.below(5_000))).await;
+            rt::sleep(Duration::from_micros(prng.below(20_000))).await;
             let (start, stable) = (log.log_start_offset(), log.last_stable_offset());
             let mut offset = start + prng.below((stable - start).max(0) as u64 + 1) as Offset;
             while offset < stable {
-                let plan = match log.read(offset, 1 + prng.below(3_000), stable, true).await {
+                let plan = match log.read(offset, 2_000 + prng.below(8_000), stable, true).await {
                     Ok(plan) => plan,
                     // It was given up since.
                     Err(ReadError::OutOfRange { .. }) if offset < log.log_start_offset() => break,
