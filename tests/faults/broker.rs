@@ -147,6 +147,18 @@ impl Setup {
         self.spawn().until_ready()
     }
 
+    /// Starts it on whatever ports are free: other test runs on the machine look for some, too.
+    pub fn try_start_anywhere(&self) -> Result<Broker, String> {
+        let mut result = self.on_other_ports().try_start();
+        for _ in 0..5 {
+            if !result.as_ref().is_err_and(|reason| reason.contains("in use by another process")) {
+                break;
+            }
+            result = self.on_other_ports().try_start();
+        }
+        result
+    }
+
     /// Starts it and kills it at some moment, ready or not.
     pub fn start_and_kill_after(&self, pause: Duration) {
         let starting = self.spawn();

@@ -6,13 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ringmain::base::prng::Prng;
+use ringmain::model::error_code::ErrorCode;
 
 use crate::broker::{Broker, Setup};
 use crate::checker::{Anomaly, Logs, check};
 use crate::client::Client;
 use crate::history::Recorder;
 use crate::load::{Consumer, Idempotent, Load, Plain};
-use crate::topics::Topic;
+use crate::topics::{Sequence, Topic, batch};
 
 /// Kills that one generation of topics goes through; then it is judged a last time and deleted.
 const GENERATION: u64 = 10;
@@ -37,6 +38,9 @@ pub fn run(setup: &Setup, cycles: u64, seed: u64) -> Outcome {
             anomalies: Vec::new(),
         },
     };
+    if let Some(mib) = crate::number("RINGMAIN_KILLS_LOG_MIB") {
+        trial.fill(mib);
+    }
     let mut generation = 0;
     while trial.outcome.cycles < cycles && trial.outcome.anomalies.is_empty() {
         let kills = GENERATION.min(cycles - trial.outcome.cycles);
@@ -92,6 +96,22 @@ impl Trial<'_> {
             topics.iter().for_each(|topic| topic.delete(&mut client));
             broker.stop();
         }
+    }
+
+    /// Gives the directory so much that lies there while the kills go on.
+    fn fill(&mut self, mib: u64) {
+        const BATCH_MIB: usize = 4;
+        let broker = self.start();
+        let mut client = Client::connect(broker.address()).expect("a connection");
+        let large = [("max.message.bytes", "8388608"), ("segment.bytes", "268435456")];
+        let topic = Topic::create(&mut client, "ballast", 8, &large);
+        for number in 0..mib / BATCH_MIB as u64 {
+            let partition = (number % topic.partitions.len() as u64) as i32;
+            let bytes = batch(Sequence::NONE, &[number], BATCH_MIB << 20);
+            let (error, _) = topic.produce(&mut client, partition, &bytes).expect("an answer");
+            assert_eq!(error, ErrorCode::NONE);
+        }
+        broker.kill();
     }
 
     fn start(&mut self) -> Broker {

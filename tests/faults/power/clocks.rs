@@ -45,7 +45,7 @@ impl Clock {
 #[test]
 #[ignore = "takes its time: scripts/power"]
 fn a_jumping_clock_deletes_and_forgets_nothing() {
-    let jumps = crate::number("RINGMAIN_POWER_CLOCKS").unwrap_or(18);
+    let jumps = crate::number("RINGMAIN_POWER_CLOCKS").unwrap_or(6);
     let mut dice = Prng::new(crate::seed());
     let setup = Setup::new("clocks");
     let clock = Clock::new(setup.scratch());

@@ -274,8 +274,8 @@ fn look(setup: &Setup, tape: &Tape, seen: &Seen, count: u64, image: &Path) -> Ve
         Ok(mounted) => mounted,
         Err(error) => return vec![format!("the file system does not mount: {error}")],
     };
-    let setup = setup.on_other_ports().on_data(&mounted.path().join("data"));
-    let mut broker = match setup.try_start() {
+    let setup = setup.clone().on_data(&mounted.path().join("data"));
+    let mut broker = match setup.try_start_anywhere() {
         Ok(broker) => broker,
         Err(reason) => return vec![format!("the broker does not start: {reason}")],
     };
