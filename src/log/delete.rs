@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::error::{At, Error};
 use super::segment::{Ending, Segment};
 use super::{Log, names};
+use crate::base::planted;
 use crate::base::prng::Prng;
 use crate::model::Offset;
 use crate::rt::{self, file};

@@ -4,6 +4,7 @@
 use super::Segment;
 use super::column::Column;
 use crate::base::buf::Buf;
+use crate::base::planted;
 use crate::log::error::{At, Error};
 use crate::log::header::{HEADER, Header};
 use crate::log::index::{Unusable, offset, time, txn};
