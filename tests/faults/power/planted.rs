@@ -8,7 +8,8 @@ use super::{Plan, broken, run, setup};
 /// Recordings that a bug may hide from.
 const RECORDINGS: u64 = 4;
 
-fn check(bug: &str, after_reads: bool, told: &str) {
+/// What must be told of the bug: one of `told` in one line at least. Nothing else may be wrong before.
+fn check(bug: &str, after_reads: bool, told: &[&str]) {
     let setup = setup(bug).planted(bug);
     for round in 0..RECORDINGS {
         let outcome = run(
@@ -24,7 +25,7 @@ fn check(bug: &str, after_reads: bool, told: &str) {
                 after_reads,
             },
         );
-        if outcome.wrong.iter().any(|wrong| wrong.contains(told)) {
+        if outcome.wrong.iter().any(|wrong| told.iter().any(|told| wrong.contains(told))) {
             println!("{bug} was found: {}", outcome.wrong.join("\n"));
             return;
         }
@@ -36,26 +37,27 @@ fn check(bug: &str, after_reads: bool, told: &str) {
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn acknowledging_before_the_sync_is_found() {
-    check("ack-before-sync", false, "LostWrite");
+    // What was acknowledged too early was also served too early: either may be what is seen lost.
+    check("ack-before-sync", false, &["LostWrite", "TakenBack", "of key"]);
 }
 
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn syncing_nothing_is_found() {
     // Whatever is lost first: records, or what the broker starts with.
-    check("sync-nothing", true, "");
+    check("sync-nothing", true, &[""]);
 }
 
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn deciding_without_a_sync_is_found() {
-    check("decide-without-a-sync", false, "topic");
+    check("decide-without-a-sync", false, &["topic"]);
 }
 
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn replacing_small_files_by_what_is_not_synced_is_found() {
-    check("leave-small-files-unsynced", false, "");
+    check("leave-small-files-unsynced", false, &[""]);
 }
 
 #[test]
