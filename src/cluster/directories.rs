@@ -19,7 +19,7 @@ const ALIKE_PERCENT: u64 = 90;
 
 /// Where most space is free, and where the fewest partitions are among those with about as much. It
 /// counts as filled with `weight` bytes from then on.
-fn choose(takers: &mut [Taker], weight: u64) -> Option<DirectoryId> {
+pub fn choose(takers: &mut [Taker], weight: u64) -> Option<DirectoryId> {
     let most = takers.iter().map(|taker| taker.free_bytes).max()?;
     let alike = takers.iter_mut().filter(|t| t.free_bytes >= most / 100 * ALIKE_PERCENT);
     let chosen = alike.min_by_key(|taker| taker.partitions)?;
