@@ -203,7 +203,7 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
         for command in &rest {
             registered.apply(command);
         }
-        let found = foreign::topics(&registered, node, &plan.data_dir).await;
+        let found = foreign::topics(&registered, node, &plan.data_dir, &plan.config).await;
         rest.extend(found.map_err(unreadable)?);
         rest.extend(format);
         started = rest;

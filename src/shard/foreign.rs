@@ -11,14 +11,19 @@ use std::path::Path;
 
 use crate::cluster::placement::Loads;
 use crate::cluster::{ClusterImage, Command};
+use crate::config::BrokerConfig;
 use crate::config::limits::{PARTITIONS_PER_TOPIC_MAX, PRODUCER_ID_BLOCK_LEN};
 use crate::log::{Epochs, names, partition_metadata, producers};
 use crate::model::{LeaderEpoch, NodeId, PartitionId, TopicId, topic_name};
 use crate::notice;
 use crate::rt::file;
+use crate::shard::internal_topics;
 
 /// Behind the name of a directory that was set aside (Kafka: LogManager's stray directories).
 const STRAY: &str = "-stray";
+
+/// What a topic is given whose settings are not known.
+const KEPT: [(&str, &str); 2] = [("retention.ms", "-1"), ("retention.bytes", "-1")];
 
 /// Ids left free above the largest found: a log may know producers that are in no snapshot yet.
 const PRODUCER_IDS_APART: i64 = 1_000_000;
@@ -29,8 +34,13 @@ const PRODUCER_ID_MAX: i64 = i64::MAX / 2;
 /// found asks for, each at an epoch above those that its log has seen: nobody who has read it may
 /// meet a leader of the past. Producers who wrote to them keep their ids to themselves. What the
 /// topics' settings were is not known, and so nothing is deleted by age or size before somebody
-/// says so. `image`: with this host registered.
-pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Result<Vec<Command>> {
+/// says so; but for the internal topics, which are compacted as always. `image`: with this host registered.
+pub async fn topics(
+    image: &ClusterImage,
+    node: NodeId,
+    dir: &Path,
+    config: &BrokerConfig,
+) -> io::Result<Vec<Command>> {
     assert!(image.node(node).is_some(), "the host is registered first");
     let mut found: BTreeMap<String, (TopicId, i32)> = BTreeMap::new();
     let mut epochs: BTreeMap<(TopicId, PartitionId), LeaderEpoch> = BTreeMap::new();
@@ -84,9 +94,17 @@ pub async fn topics(image: &ClusterImage, node: NodeId, dir: &Path) -> io::Resul
     for (name, (id, highest)) in found {
         let partitions =
             (0..=highest).map(|index| loads.assign(id, PartitionId(index), 1)).collect();
-        notice!("taking over topic {name} with {} partitions, to be kept for ever", highest + 1);
-        let keep = ["retention.ms", "retention.bytes"].map(|key| (key.to_owned(), "-1".to_owned()));
-        let command = Command::CreateTopic { name, id, partitions, configs: keep.into() };
+        let configs = if topic_name::is_internal(&name) {
+            notice!("taking over topic {name} with {} partitions", highest + 1);
+            internal_topics::configs(config)
+        } else {
+            notice!(
+                "taking over topic {name} with {} partitions, to be kept for ever",
+                highest + 1
+            );
+            KEPT.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        };
+        let command = Command::CreateTopic { name, id, partitions, configs };
         after.apply(&command);
         commands.push(command);
     }

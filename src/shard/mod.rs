@@ -11,6 +11,7 @@ pub mod coordinators;
 mod forced_sync;
 pub mod foreign;
 mod housekeeping;
+mod internal_topics;
 mod log_settings;
 pub mod message;
 pub mod meta_properties;

@@ -3,13 +3,12 @@
 use std::rc::Rc;
 
 use super::Coordinated;
-use crate::cluster::controller::NewTopic;
 use crate::coordinator::group::{self, Ask, Groups};
 use crate::model::{ErrorCode, PartitionId};
 use crate::notice;
-use crate::shard::Shard;
 use crate::shard::partition::Partition;
 use crate::shard::proposal::Proposal;
+use crate::shard::{Shard, internal_topics};
 
 impl Coordinated for Groups {
     const TOPIC: &'static str = "__consumer_offsets";
@@ -38,25 +37,8 @@ impl Shard {
         if self.topic(M::TOPIC).is_some() {
             return Ok(());
         }
-        let config = self.config();
-        let (partitions, replicas, segment_bytes) = (
-            config.offsets_topic_num_partitions,
-            config.offsets_topic_replication_factor,
-            config.offsets_topic_segment_bytes,
-        );
-        // One host can keep one copy: what Kafka asks of its first broker, too.
-        let hosts = self.image().nodes().count() as i32;
-        let set = |key: &str, value: String| (key.to_owned(), Some(value));
-        let topic = NewTopic {
-            partitions,
-            replication_factor: replicas.min(hosts) as i16,
-            configs: vec![
-                set("cleanup.policy", "compact".to_owned()),
-                set("compression.type", "producer".to_owned()),
-                set("segment.bytes", segment_bytes.to_string()),
-            ],
-            ..NewTopic::named(M::TOPIC)
-        };
+        let hosts = self.image().nodes().count();
+        let topic = internal_topics::new_topic(M::TOPIC, &self.config(), hosts);
         let proposal = Proposal::CreateTopics { topics: vec![topic], validate_only: false };
         match self.propose(proposal).await.0.pop() {
             Some(Ok(_)) => Ok(()),
