@@ -43,6 +43,9 @@ pub const PRODUCER_IDS_PER_PARTITION_MAX: usize = 100_000;
 /// Producer ids handed to a broker at once (Kafka: 1,000).
 pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 
+/// Files of a partition's deleted segments that wait to be written again.
+pub const SEGMENTS_RECYCLED_MAX: i32 = 2;
+
 pub const HOST_BYTES_MAX: usize = 255;
 pub const RACK_BYTES_MAX: usize = 255;
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 << 10;
