@@ -121,6 +121,9 @@ impl Segment {
     /// segment may grow to unless `end` does.
     async fn allocate(&self, end: u64, growth: Growth, room: &Room) -> Result<(), Error> {
         let from = self.allocated.get();
+        if end <= from {
+            return Ok(());
+        }
         let step = match growth.at_once && from == 0 {
             true => sector_ceil(growth.most),
             false => (self.allocation_step.get() * 4)
