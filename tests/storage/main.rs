@@ -12,6 +12,7 @@ mod lookups;
 mod outages;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod recycling;
 mod removal;
 mod repairs;
 mod replacing;

@@ -15,6 +15,8 @@ const START: &str = "removal::records_below_the_start_are_gone_and_their_files_f
 const LIVES: &str = "lives::what_was_promised_holds_all_life_long_first_part";
 const UNPACKING: &str = "compression::what_unpacks_too_large_is_refused_before_it_is";
 const FORCED: &str = "upkeep::so_many_messages_force_a_sync";
+const RECYCLED: &str =
+    "recycling::alike::what_a_file_held_before_is_never_taken_for_what_was_appended";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
 /// One test of this very binary, with one bug; true when it passed.
@@ -163,6 +165,21 @@ fn unpacking_records_of_any_size_is_found() {
 #[test]
 fn forgetting_to_sync_after_so_many_messages_is_found() {
     check("forget-flush-messages", FORCED);
+}
+
+#[test]
+fn stale_bytes_of_a_recycled_segment_accepted_are_found() {
+    check("recover-what-is-left", RECYCLED);
+}
+
+#[test]
+fn a_recycled_file_of_another_partition_is_found() {
+    check("take-the-spares-of-others", RECYCLED);
+}
+
+#[test]
+fn a_recycled_file_that_is_still_read_is_found() {
+    check("recycle-what-is-read", "recycling::a_file_that_is_still_read_is_not_written_again");
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn check_part(part: u64) {
     assert!(enough(cleaned), "little was cleaned: {sum:?}");
     assert!(enough(sum.aged.get()) && enough(sum.outgrown.get()), "little was retained: {sum:?}");
     assert!(enough(sum.deleted.get()), "little was deleted: {sum:?}");
+    assert!(enough(sum.recycled.get()), "little was written again: {sum:?}");
     assert!(enough(failed), "the disk was too good: {sum:?}");
 }
 
