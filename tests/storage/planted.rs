@@ -15,6 +15,8 @@ const START: &str = "removal::records_below_the_start_are_gone_and_their_files_f
 const LIVES: &str = "lives::what_was_promised_holds_all_life_long_first_part";
 const UNPACKING: &str = "compression::what_unpacks_too_large_is_refused_before_it_is";
 const FORCED: &str = "upkeep::so_many_messages_force_a_sync";
+const OUTLIVED: &str =
+    "transactions::an_index_that_outlived_its_marker_hides_nothing_that_is_committed";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
 /// One test of this very binary, with one bug; true when it passed.
@@ -148,6 +150,11 @@ fn replacing_segments_by_what_is_not_synced_is_found() {
 #[test]
 fn believing_an_index_is_found() {
     check("believe-indexes", INDEXES);
+}
+
+#[test]
+fn believing_markers_that_a_crash_took_is_found() {
+    check("believe-markers-that-are-gone", OUTLIVED);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Transactions on one partition: what readers may see, what is aborted, what a restart knows.
 
 use ringmain::log::producers::Refusal;
-use ringmain::log::{AppendError, LogSettings, Origin, Records};
+use ringmain::log::{AppendError, Log, LogSettings, Origin, Records};
 use ringmain::model::LeaderEpoch;
 use ringmain::wire::record::{BatchBuilder, BatchFields};
 
@@ -76,6 +76,36 @@ fn readers_stop_at_open_transactions_and_learn_which_were_aborted() {
         log.set_high_watermark(12);
         assert_eq!(log.last_stable_offset(), 12);
         assert_eq!(log.aborted_transactions(0, 12), [(1, 0), (3, 8)]);
+        log.close().await.unwrap();
+    });
+}
+
+/// The power fails while an index is on the disk already and the end of its log is not: a marker of
+/// which only the index tells has never been there, and the transaction may end otherwise.
+#[test]
+fn an_index_that_outlived_its_marker_hides_nothing_that_is_committed() {
+    World::new(3).run(|world| async move {
+        let first = "/data/t-0/00000000000000000000.log".as_ref();
+        let log = world.create("t-0", LogSettings::default()).await;
+        let append = |log: &Log, bytes: Vec<u8>| {
+            log.append(Records::Copy(&bytes), EPOCH, NOW, Origin::Client).unwrap()
+        };
+        append(&log, data(1, 0, 0, 3));
+        world.keep(log.checkpoint().await.unwrap());
+        let on_disk = world.disk().read(first).unwrap();
+        log.append_marker(&marker(1, 1, false), EPOCH, NOW, 2).unwrap();
+        log.checkpoint().await.unwrap();
+        drop(log);
+        world.disk().install_file(first, &on_disk).unwrap();
+
+        let log = world.crash_and_open("t-0", LogSettings::default()).await;
+        assert_eq!(log.end_offset(), 3, "the marker is gone");
+        log.append_marker(&marker(1, 1, true), EPOCH, NOW, 2).unwrap();
+        append(&log, data(2, 0, 0, 2));
+        log.roll(NOW);
+        append(&log, data(2, 0, 2, 1));
+        let log = world.reopen(log).await;
+        assert_eq!(log.aborted_transactions(0, log.end_offset()), []);
         log.close().await.unwrap();
     });
 }
