@@ -14,6 +14,7 @@ mod log_settings;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
+mod offline;
 pub mod offset_files;
 pub mod partition;
 pub mod placement;
@@ -233,6 +234,7 @@ impl Shard {
             scanned_bytes: self.counters.opened.scanned_bytes.get(),
             cut: self.counters.opened.cut.get(),
             refused: self.refusals(),
+            offline: self.offline_partitions(),
             runtime: rt::core_stats(),
         }
     }

@@ -15,6 +15,7 @@ use ringmain::node::{Control, Event, Plan, run_core};
 use ringmain::rt;
 use ringmain::rt::sim::{HostId, Sim};
 use ringmain::rt::{InboxSender, inbox, mesh};
+use ringmain::shard::message::CoreCounters;
 
 const PORT: u16 = 9092;
 const MESH_BOUND: usize = 64;
@@ -26,6 +27,8 @@ pub struct Broker {
     settings: Vec<String>,
     starts: Cell<u64>,
     control: RefCell<Option<InboxSender<Control>>>,
+    /// What its cores had counted when it stopped in order, since it was started first.
+    pub counted: Rc<Cell<CoreCounters>>,
     /// Why it could not start, if it could not.
     pub failure: Rc<RefCell<Option<String>>>,
 }
@@ -50,6 +53,7 @@ impl Broker {
             settings: all,
             starts: Cell::new(0),
             control: RefCell::default(),
+            counted: Rc::default(),
             failure: Rc::default(),
         }
     }
@@ -81,7 +85,7 @@ impl Broker {
         sim.start(self.host, self.cores, |core| {
             let seat = seats[core].take().expect("one seat a core");
             let commands = commands.take_if(|_| core == 0);
-            let failure = self.failure.clone();
+            let (failure, total) = (self.failure.clone(), self.counted.clone());
             let tell = move |event| {
                 if let Event::Failed(reason) = event {
                     rt::write_notice(format_args!("it cannot start: {reason}"));
@@ -90,7 +94,9 @@ impl Broker {
             };
             let plan = plan.clone();
             async move {
-                run_core(seat, plan, commands, tell).await;
+                let mut counted = run_core(seat, plan, commands, tell).await;
+                counted += total.get();
+                total.set(counted);
             }
         });
     }

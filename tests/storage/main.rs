@@ -15,6 +15,9 @@ mod planted;
 mod removal;
 mod repairs;
 mod replacing;
+#[cfg(feature = "planted-bugs")]
+#[path = "../support/rerun.rs"]
+mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod shrinking;
