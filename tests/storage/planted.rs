@@ -152,6 +152,16 @@ fn believing_markers_that_a_crash_took_is_found() {
 }
 
 #[test]
+fn half_a_replacement_that_passes_for_a_whole_one_is_found() {
+    check("tidy-up-half-a-replacement", "replacing::cut_short_anywhere_it_is_undone_or_completed");
+}
+
+#[test]
+fn going_on_after_half_a_removal_is_found() {
+    check("go-on-after-half-a-removal", "removal::a_removal_that_is_cut_short_leaves_no_hole");
+}
+
+#[test]
 fn a_start_that_goes_back_is_found() {
     check("let-the-start-go-back", START);
 }

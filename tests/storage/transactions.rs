@@ -3,6 +3,7 @@
 use ringmain::log::producers::Refusal;
 use ringmain::log::{AppendError, Log, LogSettings, Origin, Records};
 use ringmain::model::LeaderEpoch;
+use ringmain::rt::file;
 use ringmain::wire::record::{BatchBuilder, BatchFields};
 
 use crate::support::{NOW, World, batch_of};
@@ -106,6 +107,38 @@ fn an_index_that_outlived_its_marker_hides_nothing_that_is_committed() {
         append(&log, data(2, 0, 2, 1));
         let log = world.reopen(log).await;
         assert_eq!(log.aborted_transactions(0, log.end_offset()), []);
+        log.close().await.unwrap();
+    });
+}
+
+/// Markers that a recovery reads once more are below a watermark that it knows: they were decided.
+#[test]
+fn the_last_stable_offset_is_not_stuck_at_a_marker_that_was_read_again() {
+    World::new(4).run(|world| async move {
+        let log = world.create("t-0", LogSettings::default()).await;
+        log.append(Records::Copy(&data(1, 0, 0, 3)), EPOCH, NOW, Origin::Client).unwrap();
+        log.append_marker(&marker(1, 1, false), EPOCH, NOW, 2).unwrap();
+        log.append(Records::Copy(&data(2, 0, 0, 2)), EPOCH, NOW, Origin::Client).unwrap();
+        log.append_marker(&marker(2, 1, true), EPOCH, NOW, 2).unwrap();
+        log.roll(NOW);
+        log.append(
+            Records::Copy(&batch_of(BatchFields::default(), 1, 9)),
+            EPOCH,
+            NOW,
+            Origin::Client,
+        )
+        .unwrap();
+        log.sync().await.unwrap();
+        log.set_high_watermark(8);
+        world.keep(log.checkpoint().await.unwrap());
+        drop(log);
+        // Its index is gone: the first segment is read as a whole.
+        let index = "/data/t-0/00000000000000000000.index".as_ref();
+        file::remove_file(index).await.unwrap();
+        let log = world.crash_and_open("t-0", LogSettings::default()).await;
+        assert_eq!(log.recovered().rebuilt_indexes, 1);
+        log.set_high_watermark(log.end_offset());
+        assert_eq!((log.end_offset(), log.last_stable_offset()), (8, 8));
         log.close().await.unwrap();
     });
 }
