@@ -39,6 +39,7 @@ apis! {
     offset_for_leader_epoch::OffsetForLeaderEpoch;
     describe_configs::DescribeConfigs;
     alter_configs::AlterConfigs;
+    alter_replica_log_dirs::AlterReplicaLogDirs;
     describe_log_dirs::DescribeLogDirs;
     create_partitions::CreatePartitions;
     incremental_alter_configs::IncrementalAlterConfigs;
