@@ -319,6 +319,11 @@ impl Partition {
         }
     }
 
+    /// A write, a flush or another operation of the disk has failed: nothing is served any more.
+    pub fn has_failed(&self) -> bool {
+        self.log().failure().is_some_and(|error| !error.is_closed())
+    }
+
     /// Waits until nothing is unwritten (or the log has failed).
     pub async fn flushed(self: &Rc<Self>) {
         self.flush();

@@ -8,11 +8,18 @@ mod consumer;
 mod crashes;
 mod decisions;
 mod directories;
+mod flushes;
 mod guide;
 mod history;
 mod library;
 mod mishap;
+mod offline;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod producer;
+#[cfg(feature = "planted-bugs")]
+#[path = "../support/rerun.rs"]
+mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod space;
