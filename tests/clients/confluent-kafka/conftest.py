@@ -1,4 +1,4 @@
-"""The broker under test and short ways to use it. Consumers are assigned their partitions unless a test is of groups."""
+"""The broker under test and short ways to use it. Consumers are assigned unless a test is of groups."""
 
 import os
 import subprocess

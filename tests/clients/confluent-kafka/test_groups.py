@@ -4,8 +4,9 @@ import time
 from collections import Counter
 
 import pytest
-from confluent_kafka import (ConsumerGroupState, ConsumerGroupTopicPartitions, ConsumerGroupType, KafkaError, KafkaException,
-                             TopicPartition)
+from confluent_kafka import (ConsumerGroupState, ConsumerGroupTopicPartitions, ConsumerGroupType, KafkaError,
+                             KafkaException, TopicPartition)
+from confluent_kafka.admin import NewTopic
 
 from conftest import PATIENCE, done, eventually, needs
 
@@ -22,7 +23,8 @@ class Member:
     def __init__(self, cluster, group, topic, protocol, **settings):
         if protocol == "classic":
             settings = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 500, **settings}
-        self.consumer = cluster.consumer(group_id=group, group_protocol=protocol, auto_offset_reset="earliest", **settings)
+        self.consumer = cluster.consumer(
+            group_id=group, group_protocol=protocol, auto_offset_reset="earliest", **settings)
         self.events, self.came = [], []
         told = {word: lambda _, partitions, word=word: self.events.append((word, len(partitions)))
                 for word in ["on_assign", "on_revoke", "on_lost"]}
@@ -54,6 +56,7 @@ def member(cluster):
         return members[-1]
 
     yield join
+    # Left to the garbage collector, a consumer with callbacks would wait for itself.
     for one in members:
         one.consumer.close()
 
@@ -112,7 +115,7 @@ def test_closing_commits_what_was_stored(cluster, member, protocol):
     one = member(topic, topic, protocol, enable_auto_commit=True, enable_auto_offset_store=True)
     together("all records", lambda: len(one.came) == 10, one)
     one.consumer.close()
-    assert Member(cluster, topic, topic, protocol).committed(topic).offset == 10
+    assert member(topic, topic, protocol).committed(topic).offset == 10
 
 
 @classic
@@ -179,13 +182,8 @@ def test_a_pattern_finds_topics_that_come_later(cluster, member, protocol):
     cluster.topic(f"pattern-{protocol}")
     one = member(stem, f"^{stem.replace('-', '.')}.*", protocol, topic_metadata_refresh_interval_ms=500)
     together("one topic", lambda: len(one.has()) == 1, one)
-    done(cluster.admin.create_topics([new(f"{stem}-later")]))
+    done(cluster.admin.create_topics([NewTopic(f"{stem}-later", 1, 1)]))
     together("both topics", lambda: len(one.has()) == 2, one)
-
-
-def new(topic):
-    from confluent_kafka.admin import NewTopic
-    return NewTopic(topic, 1, 1)
 
 
 @both
@@ -207,7 +205,10 @@ def test_groups_are_told_of_and_deleted(cluster, member, protocol):
     assert raised.value.args[0].code() == KafkaError.NON_EMPTY_GROUP
     one.consumer.close()
 
-    offset = lambda: done(admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(topic)]))[0].topic_partitions[0].offset
+    def offset():
+        (found,) = done(admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(topic)]))
+        return found.topic_partitions[0].offset
+
     assert offset() == 10
     done(admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(topic, [TopicPartition(topic, 0, 3)])]))
     assert offset() == 3

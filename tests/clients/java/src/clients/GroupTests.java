@@ -16,6 +16,7 @@ import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.GroupState;
@@ -54,7 +55,9 @@ final class GroupTests {
 
         Member(Cluster cluster, String group, String protocol, String... settings) {
             List<String> all = new ArrayList<>(List.of("group.id", group, "group.protocol", protocol));
-            if (protocol.equals("classic")) all.addAll(List.of("session.timeout.ms", "6000", "heartbeat.interval.ms", "300"));
+            if (protocol.equals("classic")) {
+                all.addAll(List.of("session.timeout.ms", "6000", "heartbeat.interval.ms", "300"));
+            }
             all.addAll(List.of(settings));
             consumer = cluster.consumer(all.toArray(String[]::new));
         }
@@ -172,8 +175,8 @@ final class GroupTests {
         equal(3L, get(cluster.admin().listConsumerGroupOffsets(topic).partitionsToOffsetAndMetadata())
                 .get(partition).offset(), "altered offset");
         get(cluster.admin().deleteConsumerGroupOffsets(topic, Set.of(partition)).all());
-        check(get(cluster.admin().listConsumerGroupOffsets(topic).partitionsToOffsetAndMetadata()).get(partition) == null,
-                "the offset is gone");
+        equal(null, get(cluster.admin().listConsumerGroupOffsets(topic).partitionsToOffsetAndMetadata()).get(partition),
+                "deleted offset");
         get(cluster.admin().deleteConsumerGroups(List.of(topic)).all());
         fails(GroupIdNotFoundException.class, () -> cluster.admin().deleteConsumerGroups(List.of(topic)).all());
     }
@@ -181,7 +184,7 @@ final class GroupTests {
     /** Only what another member gets is taken away, and nothing stops meanwhile. */
     static void cooperative(Cluster cluster) throws Exception {
         String topic = cluster.topic(4);
-        String[] sticky = {"partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"};
+        String[] sticky = {"partition.assignment.strategy", CooperativeStickyAssignor.class.getName()};
         Member one = new Member(cluster, topic, "classic", sticky).subscribed(topic);
         together("all partitions", () -> one.size() == 4, one);
         Member two = new Member(cluster, topic, "classic", sticky).subscribed(topic);
@@ -212,7 +215,7 @@ final class GroupTests {
         together("and what was created since", () -> one.size() == 3, one);
     }
 
-    /** Members of the new protocol take over a group whose members went, with its offsets, and the old can come back. */
+    /** Members of the new protocol go on where those of the old one stopped, and the other way round. */
     static void migrated(Cluster cluster) throws Exception {
         String topic = cluster.topic(1);
         fill(cluster.producer(), topic, 0, 30);

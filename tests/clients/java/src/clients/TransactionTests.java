@@ -152,9 +152,10 @@ final class TransactionTests {
         var described = get(cluster.admin().describeTransactions(List.of(topic)).all()).get(topic);
         equal(TransactionState.ONGOING, described.state(), "state");
         equal(Set.of(partition), described.topicPartitions(), "partitions");
-        var states = get(cluster.admin().describeProducers(List.of(partition)).partitionResult(partition)).activeProducers();
-        equal(described.producerId(), states.get(0).producerId(), "producer id");
-        equal(0L, states.get(0).currentTransactionStartOffset().getAsLong(), "begun at");
+        var active = get(cluster.admin().describeProducers(List.of(partition)).partitionResult(partition))
+                .activeProducers().get(0);
+        equal(described.producerId(), active.producerId(), "producer id");
+        equal(0L, active.currentTransactionStartOffset().getAsLong(), "begun at");
         check(get(cluster.admin().listTransactions().all()).stream()
                 .anyMatch(listed -> listed.transactionalId().equals(topic)), "listed");
         producer.commitTransaction();
