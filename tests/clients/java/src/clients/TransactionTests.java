@@ -16,6 +16,7 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InvalidTxnStateException;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.errors.TransactionalIdNotFoundException;
 
@@ -98,7 +99,7 @@ final class TransactionTests {
         Producer<byte[], byte[]> producer = begin(cluster, topic);
         fill(producer, topic, 0, 1);
         eventually("aborted", () -> end(cluster, topic, "read_committed") == 2);
-        fails(ProducerFencedException.class, () -> {
+        fails(InvalidTxnStateException.class, () -> {
             producer.commitTransaction();
             return null;
         });
