@@ -109,18 +109,33 @@ impl Log {
 
 /// Removes the directory of a partition that is not open, if it is there.
 pub async fn remove_partition(dir: &Path) -> Result<(), Error> {
+    match put_aside(dir).await? {
+        Some(aside) => file::remove_dir_all(&aside).await.at(&aside),
+        None => Ok(()),
+    }
+}
+
+/// Gives the directory of a partition that is not open, if it is there, the name of one that waits
+/// for its removal, durably; yields that name.
+pub async fn put_aside(dir: &Path) -> Result<Option<PathBuf>, Error> {
     if !file::exists(dir).await.at(dir)? {
-        return Ok(());
+        return Ok(None);
     }
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     let number = Prng::new(rt::unix_ms() as u64 ^ rt::now().as_nanos()).next_u64();
     name.push(format!(".{number:032x}{}", names::DELETED_DIR));
     let aside = dir.with_file_name(name);
-    file::rename(dir, &aside).await.at(dir)?;
-    if let Some(parent) = dir.parent() {
-        file::sync_dir(parent).await.at(parent)?;
+    rename_dir(dir, &aside).await?;
+    Ok(Some(aside))
+}
+
+/// Gives a partition's directory another name beside it, durably.
+pub async fn rename_dir(from: &Path, to: &Path) -> Result<(), Error> {
+    file::rename(from, to).await.at(from)?;
+    match from.parent() {
+        Some(parent) => file::sync_dir(parent).await.at(parent),
+        None => Ok(()),
     }
-    file::remove_dir_all(&aside).await.at(&aside)
 }
 
 pub(super) async fn remove_if_there(path: &Path) -> Result<(), Error> {

@@ -16,6 +16,7 @@ mod check;
 pub mod checkpoint;
 mod clean;
 mod close;
+mod copy;
 mod delete;
 mod epochs;
 mod error;
@@ -51,7 +52,8 @@ use crate::model::{Offset, TopicId};
 pub use append::{Appended, Records};
 pub use budget::{Budget, Limits};
 pub use clean::{Filth, Means};
-pub use delete::remove_partition;
+pub use copy::Copy;
+pub use delete::{put_aside, remove_partition, rename_dir};
 pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
 pub use flush::Progress;
@@ -161,6 +163,11 @@ impl Log {
         self.failure.borrow().clone()
     }
 
+    /// True when it was closed in order, or is about to be removed.
+    pub fn is_closed(&self) -> bool {
+        self.failure.borrow().as_ref().is_some_and(Error::is_closed)
+    }
+
     /// Bytes of the largest batch that is accepted.
     pub fn batch_bytes_max(&self) -> usize {
         self.settings.get().max_message_bytes
@@ -175,6 +182,11 @@ impl Log {
     /// True while the disk has no room for what the log has to write.
     pub fn is_disk_full(&self) -> bool {
         self.disk_full.borrow().is_some() || self.starved.get() > 0
+    }
+
+    /// Nothing more is read or written: the directory it lies in does not work any more.
+    pub fn take_offline(&self, error: Error) {
+        self.fail(error);
     }
 
     /// Takes the log offline; the first reason stays.

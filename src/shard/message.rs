@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::append_group::AppendResult;
+use super::coordinators::{Errand, Ruling};
+use super::directories::Known;
 use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
 use crate::base::buf::Buf;
@@ -27,16 +29,22 @@ pub enum Request {
     Ask(Vec<Query>),
     /// Answered when one of the partitions has more to read, or after the time.
     Watch { partitions: Vec<(TopicId, PartitionId)>, wait: Duration },
+    /// To a coordinator of the receiving core.
+    Coordinate(Errand),
     /// To the metadata core: a change of the cluster.
     Propose(Proposal),
+    /// From the metadata core, before anything else: the data directories.
+    Use(Arc<Vec<Known>>),
     /// From the metadata core: answered when this core has made it true.
     Adopt(Arc<ClusterImage>),
     /// From the metadata core: write the checkpoint.
     Note,
-    /// To the metadata core: look how much room is left; whether the disk was found full.
-    Look { met_full: bool },
-    /// From the metadata core: what may be taken.
-    Allow(Allowance),
+    /// To the metadata core: look how much room is left in a directory; whether it was found full.
+    Look { directory: usize, met_full: bool },
+    /// From the metadata core: what may be taken in a directory.
+    Allow { directory: usize, allowance: Allowance },
+    /// A directory does not work any more: to the metadata core, and from there to all.
+    Lose { directory: usize, reason: String },
     /// From the metadata core: listen.
     Open,
     /// What this core counted.
@@ -51,11 +59,14 @@ pub enum Reply {
     Appended(Vec<AppendResult>),
     Answers(Vec<Answer>),
     Watched,
+    Coordinated(Ruling),
     Decided(Decision),
+    Used,
     Adopted,
     Noted,
     Looked(Allowance),
     Allowed,
+    Lost,
     Opened(Result<SocketAddr, String>),
     Counters(CoreCounters),
     Hushed,

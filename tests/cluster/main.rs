@@ -7,6 +7,7 @@ mod caller;
 mod consumer;
 mod crashes;
 mod decisions;
+mod directories;
 mod guide;
 mod history;
 mod library;
