@@ -7,9 +7,12 @@ mod caller;
 mod consumer;
 mod crashes;
 mod decisions;
+mod groups;
 mod guide;
 mod history;
+mod ledger;
 mod library;
+mod member;
 mod mishap;
 mod producer;
 #[path = "../support/seeds.rs"]
