@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cli::units;
 use crate::client::{Group, GroupMember, Metadata};
 use crate::wire::consumer_protocol::{Assignment, Subscription};
 use crate::wire::versioned::Versioned;
@@ -51,7 +52,8 @@ pub fn reason(group: &Group, member: &GroupMember, metadata: &Metadata) -> Strin
         .filter(|other| subscription(other).is_some_and(|others| !others.is_disjoint(&topics)));
     let rivals = rivals.count();
     if rivals > partitions {
-        return format!("{rivals} members share {partitions} partitions: more are not needed");
+        let partitions = units::counted(partitions as u64, "partition");
+        return format!("{rivals} members share {partitions}: more are not needed");
     }
     format!("{} gave it none", group.protocol)
 }
