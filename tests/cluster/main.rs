@@ -9,9 +9,12 @@ mod crashes;
 mod decisions;
 mod directories;
 mod flushes;
+mod groups;
 mod guide;
 mod history;
+mod ledger;
 mod library;
+mod member;
 mod mishap;
 mod offline;
 #[cfg(feature = "planted-bugs")]
