@@ -12,6 +12,8 @@ mod guide;
 mod history;
 mod library;
 mod mishap;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod producer;
 #[path = "../support/seeds.rs"]
 mod seeds;

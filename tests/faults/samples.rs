@@ -43,7 +43,8 @@ shapes! {
     find_coordinator::FindCoordinator api_versions::ApiVersions create_topics::CreateTopics
     delete_topics::DeleteTopics delete_records::DeleteRecords init_producer_id::InitProducerId
     offset_for_leader_epoch::OffsetForLeaderEpoch describe_configs::DescribeConfigs
-    alter_configs::AlterConfigs describe_log_dirs::DescribeLogDirs
+    alter_configs::AlterConfigs alter_replica_log_dirs::AlterReplicaLogDirs
+    describe_log_dirs::DescribeLogDirs
     create_partitions::CreatePartitions incremental_alter_configs::IncrementalAlterConfigs
     describe_cluster::DescribeCluster list_config_resources::ListConfigResources
     describe_topic_partitions::DescribeTopicPartitions

@@ -93,6 +93,8 @@ macro_rules! with_every_api {
                 OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
             describe_configs::DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
             alter_configs::AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
+            alter_replica_log_dirs::AlterReplicaLogDirs:
+                AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse;
             describe_log_dirs::DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
             create_partitions::CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
             incremental_alter_configs::IncrementalAlterConfigs:
