@@ -5,6 +5,9 @@ use crate::rerun::passes;
 
 const POWER: &str = "crashes::nothing_synced_is_lost_when_the_power_fails";
 const DECISIONS: &str = "decisions::decisions_survive_crashes";
+const MOVING: &str = "directories::partitions_move_while_clients_are_at_work";
+const MISSING: &str = "directories::what_lies_in_a_directory_that_is_not_there_is_never_made_anew";
+const FAILING: &str = "directories::a_directory_that_fails_takes_only_its_partitions_offline";
 
 fn check(bug: &str, test: &str) {
     assert!(!passes(bug, test, "0..300"), "{bug} hid from {test}");
@@ -33,4 +36,20 @@ fn forgetting_to_sync_by_the_clock_is_found() {
 #[test]
 fn forgetting_to_sync_after_so_many_messages_is_found() {
     check("forget-flush-messages", "flushes::what_flush_messages_forced_out_survives_the_power");
+}
+
+#[test]
+fn a_move_without_the_last_records_is_found() {
+    check("move-without-the-last-records", MOVING);
+}
+
+#[test]
+fn forgetting_what_was_kept_aside_is_found() {
+    check("forget-what-was-kept-aside", MOVING);
+}
+
+#[test]
+fn making_anew_what_is_missing_is_found() {
+    check("make-anew-what-is-missing", MISSING);
+    check("make-anew-what-is-missing", FAILING);
 }
