@@ -85,6 +85,7 @@ pub struct Log {
     /// Segments that wait for their last write, each with the snapshot of its end.
     closing: RefCell<VecDeque<(Rc<Segment>, Vec<u8>)>>,
     producers: RefCell<Producers>,
+    verifications: RefCell<producers::Verifications>,
     epochs: RefCell<Epochs>,
     /// The epochs are in their file.
     epochs_kept: Cell<bool>,
@@ -170,6 +171,7 @@ impl Log {
     pub fn expire_producers(&self, now_ms: i64) {
         let expiration_ms = self.settings.get().producer_id_expiration_ms;
         self.producers.borrow_mut().expire(now_ms, expiration_ms);
+        self.verifications.borrow_mut().expire(now_ms, expiration_ms);
     }
 
     /// True while the disk has no room for what the log has to write.

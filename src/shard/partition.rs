@@ -482,6 +482,7 @@ fn code_of(error: &AppendError) -> ErrorCode {
             Refusal::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
             Refusal::StaleEpoch => ErrorCode::INVALID_PRODUCER_EPOCH,
             Refusal::TransactionOpen => ErrorCode::INVALID_TXN_STATE,
+            Refusal::NotVerified => ErrorCode::INVALID_TXN_STATE,
             Refusal::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
             Refusal::TooMany => ErrorCode::KAFKA_STORAGE_ERROR,
         },
