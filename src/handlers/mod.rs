@@ -34,7 +34,7 @@ use std::rc::Rc;
 use crate::shard::Counters;
 use crate::wire::frame::{RequestHeader, RequestKind};
 use crate::wire::message::{Api, Message};
-use crate::wire::messages;
+use crate::wire::messages::{self, ApiKey};
 use crate::wire::primitives::Reader;
 pub use cx::{Client, Cx, Desk};
 use produce::Placed;
@@ -98,6 +98,12 @@ apis! {
     }
 }
 
+/// Messages may be known, for a client or for the log, of an API that nobody here answers.
+fn served_api(key: i16) -> Option<&'static ApiKey> {
+    SERVED.binary_search_by_key(&key, |served| served.key).ok()?;
+    messages::api(key)
+}
+
 const fn served<A: Api>() -> Served {
     let mut index = 0;
     while index < messages::APIS.len() {
@@ -148,7 +154,7 @@ pub async fn dispatch(
         RequestKind::peek(frame).map_err(|error| format!("a frame without header: {error}"))?;
     let cx = Cx { desk, client, kind };
     Counters::add(&desk.shard.counters.requests, 1);
-    let Some(api) = messages::api(kind.api_key) else {
+    let Some(api) = served_api(kind.api_key) else {
         return Err(format!("API key {} is not served", kind.api_key));
     };
     if !api.serves(kind.version) {

@@ -18,6 +18,7 @@
 //! It makes plain structs that borrow from the bytes they were read from. A field that does not
 //! exist in a version is left at its default when read and left out when written; a tagged field is
 //! left out when it has its default value. Null in a version without null is written as empty.
+//! Without `flexible`, no version is.
 //! The default of an `Option` is `None` unless stated, also where Kafka's schema has the empty
 //! string: an answer built with `..Default::default()` then says nothing rather than "".
 
@@ -69,8 +70,8 @@ pub trait Api {
 macro_rules! message {
     (
         $(#[$meta:meta])*
-        api $api:ident = $key:literal, versions $min:literal $(- $max:literal)?,
-            flexible $flexible:literal +;
+        api $api:ident = $key:literal, versions $min:literal $(- $max:literal)?
+            $(, flexible $flexible:literal +)?;
         request $request:ident $(<$request_lt:lifetime>)? { $($request_fields:tt)* }
         response $response:ident $(<$response_lt:lifetime>)? { $($response_fields:tt)* }
         $(struct $name:ident $(<$lt:lifetime>)? { $($fields:tt)* })*
@@ -84,7 +85,7 @@ macro_rules! message {
             const NAME: &'static str = stringify!($api);
             const MIN: i16 = $min;
             const MAX: i16 = $crate::message!(@last $min $($max)?);
-            const FLEXIBLE: i16 = $flexible;
+            const FLEXIBLE: i16 = $crate::message!(@flexible $($flexible)?);
             type Request<'a> = $request $(<$request_lt>)?;
             type Response<'a> = $response $(<$response_lt>)?;
         }
@@ -95,6 +96,9 @@ macro_rules! message {
         $crate::message!(@message $api $response $(<$response_lt>)?);
         $($crate::message!(@struct $name $(<$lt>)? { $($fields)* });)*
     };
+
+    (@flexible) => { i16::MAX };
+    (@flexible $first:literal) => { $first };
 
     (@last $min:literal) => { $min };
     (@last $min:literal $max:literal) => { $max };

@@ -83,7 +83,15 @@ macro_rules! with_every_api {
             fetch::Fetch: FetchRequest, FetchResponse;
             list_offsets::ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
             metadata::Metadata: MetadataRequest, MetadataResponse;
+            offset_commit::OffsetCommit: OffsetCommitRequest, OffsetCommitResponse;
+            offset_fetch::OffsetFetch: OffsetFetchRequest, OffsetFetchResponse;
             find_coordinator::FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
+            join_group::JoinGroup: JoinGroupRequest, JoinGroupResponse;
+            heartbeat::Heartbeat: HeartbeatRequest, HeartbeatResponse;
+            leave_group::LeaveGroup: LeaveGroupRequest, LeaveGroupResponse;
+            sync_group::SyncGroup: SyncGroupRequest, SyncGroupResponse;
+            describe_groups::DescribeGroups: DescribeGroupsRequest, DescribeGroupsResponse;
+            list_groups::ListGroups: ListGroupsRequest, ListGroupsResponse;
             api_versions::ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
             create_topics::CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
             delete_topics::DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
@@ -91,13 +99,30 @@ macro_rules! with_every_api {
             init_producer_id::InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
             offset_for_leader_epoch::OffsetForLeaderEpoch:
                 OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+            add_partitions_to_txn::AddPartitionsToTxn:
+                AddPartitionsToTxnRequest, AddPartitionsToTxnResponse;
+            add_offsets_to_txn::AddOffsetsToTxn: AddOffsetsToTxnRequest, AddOffsetsToTxnResponse;
+            end_txn::EndTxn: EndTxnRequest, EndTxnResponse;
+            write_txn_markers::WriteTxnMarkers: WriteTxnMarkersRequest, WriteTxnMarkersResponse;
+            txn_offset_commit::TxnOffsetCommit: TxnOffsetCommitRequest, TxnOffsetCommitResponse;
             describe_configs::DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
             alter_configs::AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
             describe_log_dirs::DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
             create_partitions::CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
+            delete_groups::DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
             incremental_alter_configs::IncrementalAlterConfigs:
                 IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+            offset_delete::OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
             describe_cluster::DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
+            describe_producers::DescribeProducers:
+                DescribeProducersRequest, DescribeProducersResponse;
+            describe_transactions::DescribeTransactions:
+                DescribeTransactionsRequest, DescribeTransactionsResponse;
+            list_transactions::ListTransactions: ListTransactionsRequest, ListTransactionsResponse;
+            consumer_group_heartbeat::ConsumerGroupHeartbeat:
+                ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse;
+            consumer_group_describe::ConsumerGroupDescribe:
+                ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse;
             list_config_resources::ListConfigResources:
                 ListConfigResourcesRequest, ListConfigResourcesResponse;
             describe_topic_partitions::DescribeTopicPartitions:
