@@ -88,7 +88,9 @@ pub async fn run_core(
         }
     };
     let (fixed, data_dir) = (plan.fixed.clone(), plan.data_dir.clone());
-    let shard = Shard::new(port, plan.cores, fixed, data_dir, logs, checkpoints);
+    // Another sequence on each core, and another than the ids of topics come from.
+    let random = Prng::new(Prng::new(plan.seed ^ !(port.core() as u64)).next_u64());
+    let shard = Shard::new(port, plan.cores, fixed, data_dir, logs, checkpoints, random);
     let _peers: Vec<_> = receivers
         .into_iter()
         .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
@@ -129,6 +131,7 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
     let was_open = front.is_some();
     // In two rounds: while one core has clients, they may need any other.
     let hushed: Vec<_> = others(shard).map(|core| shard.call(core, Request::Hush)).collect();
+    shard.hush_coordinators();
     hush(front).await;
     for hushed in hushed {
         hushed.await;
@@ -275,6 +278,7 @@ async fn follow(shard: &Rc<Shard>, plan: &Plan) {
                 shard.reply(METADATA_CORE, call, Reply::Opened(opened));
             }
             Order::Hush => {
+                shard.hush_coordinators();
                 hush(front.take()).await;
                 shard.reply(METADATA_CORE, call, Reply::Hushed);
             }

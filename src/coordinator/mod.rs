@@ -5,8 +5,10 @@
 //!
 //! Each partition of an internal topic is one [`Machine`], owned by the partition's core.
 
+pub mod group;
 pub mod hash;
 pub mod outcome;
+pub mod timers;
 pub mod txn;
 
 pub use outcome::{Call, Entry, Machine, Now, Outcome, Record, Rules, Seed, Writer, batch_bytes};

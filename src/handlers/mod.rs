@@ -9,24 +9,35 @@ mod appending;
 mod create_partitions;
 mod create_topics;
 mod cx;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
+mod groups;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 pub mod produce;
 pub mod reply;
 pub mod spare;
+mod sync_group;
 mod topics;
 
 use std::rc::Rc;
@@ -80,7 +91,15 @@ apis! {
     plain {
         list_offsets::ListOffsets,
         metadata::Metadata,
+        offset_commit::OffsetCommit,
+        offset_fetch::OffsetFetch,
         find_coordinator::FindCoordinator,
+        join_group::JoinGroup,
+        heartbeat::Heartbeat,
+        leave_group::LeaveGroup,
+        sync_group::SyncGroup,
+        describe_groups::DescribeGroups,
+        list_groups::ListGroups,
         api_versions::ApiVersions,
         create_topics::CreateTopics,
         delete_topics::DeleteTopics,
@@ -91,7 +110,9 @@ apis! {
         alter_configs::AlterConfigs,
         describe_log_dirs::DescribeLogDirs,
         create_partitions::CreatePartitions,
+        delete_groups::DeleteGroups,
         incremental_alter_configs::IncrementalAlterConfigs,
+        offset_delete::OffsetDelete,
         describe_cluster::DescribeCluster,
         list_config_resources::ListConfigResources,
         describe_topic_partitions::DescribeTopicPartitions,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::append_group::AppendResult;
+use super::coordinators::{Errand, Ruling};
 use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
 use crate::base::buf::Buf;
@@ -27,6 +28,8 @@ pub enum Request {
     Ask(Vec<Query>),
     /// Answered when one of the partitions has more to read, or after the time.
     Watch { partitions: Vec<(TopicId, PartitionId)>, wait: Duration },
+    /// To a coordinator of the receiving core.
+    Coordinate(Errand),
     /// To the metadata core: a change of the cluster.
     Propose(Proposal),
     /// From the metadata core: answered when this core has made it true.
@@ -51,6 +54,7 @@ pub enum Reply {
     Appended(Vec<AppendResult>),
     Answers(Vec<Answer>),
     Watched,
+    Coordinated(Ruling),
     Decided(Decision),
     Adopted,
     Noted,

@@ -7,6 +7,7 @@ pub mod append_group;
 mod calls;
 pub mod checkpoints;
 mod cleaning;
+pub mod coordinators;
 mod forced_sync;
 pub mod foreign;
 mod housekeeping;
@@ -31,11 +32,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::prng::Prng;
 use crate::base::signal::{Broadcast, Signal};
 use crate::base::slab::Slab;
 use crate::cluster::ClusterImage;
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
+use crate::coordinator::group::Groups;
 use crate::log;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{NodeId, PartitionId, TopicId};
@@ -43,6 +46,7 @@ use crate::rt::{self, MeshPort, MeshReceiver};
 use append_group::{AppendGroup, AppendResult};
 use calls::Call;
 use checkpoints::Checkpoints;
+use coordinators::Seats;
 use message::{AckWait, CoreCounters, Message, RemoteRecords, Reply, Request};
 use metadata::Metadata;
 use partition::Partition;
@@ -94,6 +98,9 @@ pub struct Shard {
     unopened: RefCell<BTreeSet<TopicId>>,
     opening_later: Cell<bool>,
     space: SpaceWatch,
+    /// For ids that are made here.
+    random: RefCell<Prng>,
+    groups: Seats<Groups>,
 }
 
 /// Orders from the metadata core, in order, each with the call that awaits its answer.
@@ -153,6 +160,7 @@ impl Shard {
         data_dir: PathBuf,
         logs: Rc<log::Budget>,
         checkpoints: Checkpoints,
+        random: Prng,
     ) -> Rc<Shard> {
         let settings = BrokerSettings { fixed: fixed.clone(), ..BrokerSettings::default() };
         let config = BrokerConfig::resolve(&settings);
@@ -184,6 +192,8 @@ impl Shard {
             unopened: RefCell::default(),
             opening_later: Cell::new(false),
             space: SpaceWatch::default(),
+            random: RefCell::new(random),
+            groups: Seats::default(),
         })
     }
 
@@ -217,6 +227,12 @@ impl Shard {
         cleaning::share(&self.means, &config, self.cores);
         *self.config.borrow_mut() = Rc::new(config);
         *self.settings.borrow_mut() = settings;
+        self.obey_in_coordinators();
+    }
+
+    /// Random numbers of its own for a part of this core.
+    fn fork_random(&self) -> Prng {
+        Prng::new(self.random.borrow_mut().next_u64())
     }
 
     pub fn image(&self) -> Arc<ClusterImage> {
@@ -463,6 +479,11 @@ impl Shard {
                     answers.push(shard.answer_here(query).await);
                 }
                 shard.reply(from, call, Reply::Answers(answers));
+            })
+            .detach(),
+            Request::Coordinate(errand) => rt::spawn(async move {
+                let ruling = shard.run_errand(errand).await;
+                shard.reply(from, call, Reply::Coordinated(ruling));
             })
             .detach(),
             Request::Propose(proposal) => rt::spawn(async move {
