@@ -48,7 +48,7 @@ pub trait Message<'a>: Value<'a> + Default + std::fmt::Debug + Clone + PartialEq
     }
 
     fn form(version: i16) -> Form {
-        Form { version, flexible: version >= Self::FLEXIBLE, nullable: false }
+        Form::new(version, version >= Self::FLEXIBLE)
     }
 }
 
@@ -161,14 +161,14 @@ macro_rules! message {
             const KIND: $crate::wire::schema::Kind =
                 $crate::wire::schema::Kind::Struct(&$crate::wire::schema::Shape {
                     name: stringify!($name),
-                    fields: &[$($crate::wire::schema::Field {
+                    fields: $crate::wire::schema::tags_ascending(&[$($crate::wire::schema::Field {
                         name: stringify!($field),
                         kind: <$ty as $crate::wire::value::Value<'a>>::KIND,
                         versions: $crate::message!(@versions $first $($last)?),
                         null_from: $crate::message!(@option $($null)?),
                         tag: $crate::message!(@option $($tag)?),
                         default: $crate::message!(@text $($default)?),
-                    },)*],
+                    },)*]),
                 });
 
             fn size_min(form: $crate::wire::value::Form) -> usize {
@@ -210,7 +210,9 @@ macro_rules! message {
                             if $crate::message!(@option $($tag)?) == Some(tag)
                                 && $crate::message!(@versions $first $($last)?).hold(form.version)
                             {
-                                let form = form.null_from($crate::message!(@option $($null)?));
+                                let form = form
+                                    .null_from($crate::message!(@option $($null)?))
+                                    .in_tag();
                                 this.$field =
                                     <$ty as $crate::wire::value::Value<'a>>::read(content, form)?;
                                 return Ok(true);
@@ -247,7 +249,9 @@ macro_rules! message {
                     writer.unsigned_varint(tags);
                     $(
                         if $field && let Some(tag) = $crate::message!(@option $($tag)?) {
-                            let form = form.null_from($crate::message!(@option $($null)?));
+                            let form = form
+                                .null_from($crate::message!(@option $($null)?))
+                                .in_tag();
                             writer.tag(tag, |writer| {
                                 <$ty as $crate::wire::value::Value<'a>>::write(
                                     &self.$field, writer, form,
@@ -268,14 +272,22 @@ macro_rules! message {
                 reader: &mut $crate::wire::Reader<'a>,
                 form: $crate::wire::value::Form,
             ) -> $crate::wire::Result<Option<Self>> {
-                if reader.i8()? < 0 {
+                let null = if form.tagged {
+                    reader.unsigned_varint()? == 0
+                } else {
+                    reader.i8()? < 0
+                };
+                if null {
                     return Ok(None);
                 }
                 <Self as $crate::wire::value::Value<'a>>::read(reader, form).map(Some)
             }
 
-            fn write_null(writer: &mut $crate::wire::Writer<'_>, _: $crate::wire::value::Form) {
-                writer.i8(-1);
+            fn write_null(
+                writer: &mut $crate::wire::Writer<'_>,
+                form: $crate::wire::value::Form,
+            ) {
+                writer.i8(if form.tagged { 0 } else { -1 });
             }
 
             fn write_present(

@@ -9,6 +9,7 @@ mod dump;
 mod frames;
 mod golden;
 mod hostile;
+mod internal_topics;
 mod planted;
 mod subject;
 mod tree;
