@@ -15,6 +15,7 @@ mod race;
 mod serve;
 mod table;
 mod topic;
+mod txn;
 mod units;
 
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ enum Command {
     /// Create, list, describe, change and delete topics
     #[command(subcommand)]
     Topic(topic::Topic),
+    /// List and describe transactions, and end those that hang
+    #[command(subcommand)]
+    Txn(txn::Txn),
     /// Write records to a topic
     Produce(produce::Produce),
     /// Read records of a topic
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
         Err(failure) => Err(failure),
         Ok(Command::Serve(serve)) => serve::run(serve).map_err(Failure::from),
         Ok(Command::Topic(topic)) => topic::run(topic),
+        Ok(Command::Txn(txn)) => txn::run(txn),
         Ok(Command::Produce(produce)) => produce::run(produce),
         Ok(Command::Consume(consume)) => consume::run(consume),
         Ok(Command::Log(log)) => log::run(log),

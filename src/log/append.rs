@@ -115,6 +115,23 @@ impl Log {
         self.verifications.borrow_mut().begin(claim, raises_epoch, now_ms, most).map(Some)
     }
 
+    /// Whether records of this producer's transaction may be appended now by a coordinator of this
+    /// broker, which has no sequences: the transaction is under way here, or this is its guard.
+    pub fn check_guard(
+        &self,
+        producer_id: i64,
+        epoch: i16,
+        guard: Option<Guard>,
+    ) -> Result<(), Refusal> {
+        let producers = self.producers.borrow();
+        if producers.is_stale(producer_id, epoch) {
+            return Err(Refusal::StaleEpoch);
+        }
+        let is_open = producers.is_open(producer_id, epoch);
+        let is_proved = is_open || self.verifications.borrow().holds(producer_id, guard);
+        is_proved.then_some(()).ok_or(Refusal::NotVerified)
+    }
+
     /// Appends the control batch with which a coordinator ends a transaction. Version 2 of
     /// transactions (KIP-890) demands more of the marker's epoch.
     pub fn append_marker(

@@ -15,3 +15,4 @@ mod producer;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod space;
+mod transactions;

@@ -1,4 +1,4 @@
-//! The records of `__transaction_state`, byte for byte Kafka's: key version 0, value version 1
+//! The records of `__transaction_state`, byte for byte Kafka's: key type 0, value version 1
 //! (version 0, without tagged fields, is read as well).
 
 use std::collections::BTreeSet;
@@ -6,42 +6,20 @@ use std::collections::BTreeSet;
 use super::state::State;
 use super::transaction::{Level, NO_EPOCH, Partitions, Producer, Transaction};
 use crate::coordinator::outcome::Record;
-use crate::wire::primitives::{Reader, Writer};
-use crate::wire::value::{Form, Value};
+use crate::wire::internal::Key;
+use crate::wire::internal::transaction_log::{
+    TransactionLogKey, TransactionLogValue, TransactionPartitions,
+};
+use crate::wire::versioned::Versioned;
 
-crate::message!(@struct Key<'a> { transactional_id: &'a str, 0+; });
-
-crate::message!(@struct Kept<'a> {
-    producer_id: i64, 0+;
-    previous_producer_id: i64, 1+, tag 0, default -1;
-    next_producer_id: i64, 1+, tag 1, default -1;
-    producer_epoch: i16, 0+;
-    transaction_timeout_ms: i32, 0+;
-    transaction_status: i8, 0+;
-    transaction_partitions: Option<Vec<Topic<'a>>>, 0+, null 0+;
-    transaction_last_update_timestamp_ms: i64, 0+;
-    transaction_start_timestamp_ms: i64, 0+;
-    client_transaction_version: i16, 1+, tag 2;
-});
-
-crate::message!(@struct Topic<'a> {
-    topic: &'a str, 0+;
-    partition_ids: Vec<i32>, 0+;
-});
-
-const KEY_VERSION: i16 = 0;
 const VALUE_VERSION: i16 = 1;
 
-fn form(version: i16, flexible_from: i16) -> Form {
-    Form { version, flexible: version >= flexible_from, nullable: false }
-}
-
 pub fn encode(transactional_id: &str, transaction: &Transaction) -> Record {
-    let topics = transaction
-        .partitions
-        .iter()
-        .map(|(topic, numbers)| Topic { topic, partition_ids: numbers.iter().copied().collect() });
-    let kept = Kept {
+    let topics = transaction.partitions.iter().map(|(topic, numbers)| TransactionPartitions {
+        topic,
+        partition_ids: numbers.iter().copied().collect(),
+    });
+    let kept = TransactionLogValue {
         producer_id: transaction.producer.id,
         previous_producer_id: transaction.previous_producer_id,
         next_producer_id: transaction.next_producer_id,
@@ -52,11 +30,10 @@ pub fn encode(transactional_id: &str, transaction: &Transaction) -> Record {
         transaction_last_update_timestamp_ms: transaction.updated_ms,
         transaction_start_timestamp_ms: transaction.started_ms,
         client_transaction_version: transaction.level.number(),
+        ..TransactionLogValue::default()
     };
     let mut value = Vec::new();
-    let mut writer = Writer::new(&mut value);
-    writer.i16(VALUE_VERSION);
-    kept.write(&mut writer, form(VALUE_VERSION, 1));
+    kept.encode(VALUE_VERSION, &mut value);
     Record { key: key(transactional_id), value: Some(value) }
 }
 
@@ -67,24 +44,16 @@ pub fn tombstone(transactional_id: &str) -> Record {
 
 fn key(transactional_id: &str) -> Vec<u8> {
     let mut key = Vec::new();
-    let mut writer = Writer::new(&mut key);
-    writer.i16(KEY_VERSION);
-    Key { transactional_id }.write(&mut writer, form(KEY_VERSION, i16::MAX));
+    TransactionLogKey { transactional_id }.encode_key(&mut key);
     key
 }
 
 /// What a record says. `None` for one that a later version wrote, or that is damaged.
 pub fn decode(key: &[u8], value: Option<&[u8]>) -> Option<(String, Option<Transaction>)> {
-    let mut reader = Reader::new(key);
-    if reader.i16().ok()? != KEY_VERSION {
-        return None;
-    }
-    let key = Key::read(&mut reader, form(KEY_VERSION, i16::MAX)).ok()?;
+    let key = TransactionLogKey::decode(key).ok()?;
     let transactional_id = key.transactional_id.to_owned();
     let Some(value) = value else { return Some((transactional_id, None)) };
-    let mut reader = Reader::new(value);
-    let version = reader.i16().ok().filter(|version| (0..=VALUE_VERSION).contains(version))?;
-    let kept = Kept::read(&mut reader, form(version, 1)).ok()?;
+    let kept = TransactionLogValue::decode(value).ok()?;
     let state = State::of_number(kept.transaction_status)?;
     let mut partitions = Partitions::new();
     for topic in kept.transaction_partitions.unwrap_or_default() {

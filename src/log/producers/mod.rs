@@ -164,7 +164,7 @@ impl Producers {
     }
 
     /// A batch of this epoch comes too late.
-    fn is_stale(&self, producer_id: i64, epoch: i16) -> bool {
+    pub fn is_stale(&self, producer_id: i64, epoch: i16) -> bool {
         self.table.get(&producer_id).is_some_and(|producer| epoch < producer.epoch)
     }
 

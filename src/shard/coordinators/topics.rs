@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use super::Coordinated;
 use crate::cluster::controller::NewTopic;
+use crate::config::BrokerConfig;
 use crate::coordinator::group::{self, Ask, Groups};
+use crate::coordinator::hash::partition_of;
+use crate::coordinator::txn::TxnMachine;
 use crate::model::{ErrorCode, PartitionId};
 use crate::notice;
 use crate::shard::Shard;
@@ -18,6 +21,15 @@ impl Coordinated for Groups {
         &shard.groups
     }
 
+    fn layout(config: &BrokerConfig) -> Layout {
+        Layout {
+            partitions: config.offsets_topic_num_partitions,
+            replicas: config.offsets_topic_replication_factor,
+            segment_bytes: config.offsets_topic_segment_bytes,
+            others: vec![("compression.type", "producer".to_owned())],
+        }
+    }
+
     fn perform(effect: Self::Effect, _: &Rc<Shard>, _: PartitionId) {
         match effect {}
     }
@@ -27,34 +39,50 @@ impl Coordinated for Groups {
     }
 
     fn ruling(ruling: super::Ruling) -> Option<Result<group::Answer, ErrorCode>> {
-        let super::Ruling::Group(told) = ruling;
-        Some(told)
+        match ruling {
+            super::Ruling::Group(told) => Some(told),
+            super::Ruling::Txn(_) => None,
+        }
     }
 }
 
+/// How the topic of a machine is made.
+pub struct Layout {
+    pub partitions: i32,
+    pub replicas: i32,
+    pub segment_bytes: i32,
+    /// Beside that it is compacted.
+    pub others: Vec<(&'static str, String)>,
+}
+
 impl Shard {
+    /// The topic and the partition that keep what a group commits.
+    pub fn offsets_of(&self, group: &str) -> (&'static str, i32) {
+        let count = match self.topic(Groups::TOPIC) {
+            Some(topic) => topic.partitions.len(),
+            None => self.config().offsets_topic_num_partitions as usize,
+        };
+        (Groups::TOPIC, partition_of(group, count))
+    }
+
     /// Makes the internal topic of a machine unless it is there.
     pub async fn need_topic<M: Coordinated>(self: &Rc<Self>) -> Result<(), ErrorCode> {
         if self.topic(M::TOPIC).is_some() {
             return Ok(());
         }
-        let config = self.config();
-        let (partitions, replicas, segment_bytes) = (
-            config.offsets_topic_num_partitions,
-            config.offsets_topic_replication_factor,
-            config.offsets_topic_segment_bytes,
-        );
+        let Layout { partitions, replicas, segment_bytes, others } = M::layout(&self.config());
         // One host can keep one copy: what Kafka asks of its first broker, too.
         let hosts = self.image().nodes().count() as i32;
         let set = |key: &str, value: String| (key.to_owned(), Some(value));
+        let mut configs = vec![
+            set("cleanup.policy", "compact".to_owned()),
+            set("segment.bytes", segment_bytes.to_string()),
+        ];
+        configs.extend(others.into_iter().map(|(key, value)| set(key, value)));
         let topic = NewTopic {
             partitions,
             replication_factor: replicas.min(hosts) as i16,
-            configs: vec![
-                set("cleanup.policy", "compact".to_owned()),
-                set("compression.type", "producer".to_owned()),
-                set("segment.bytes", segment_bytes.to_string()),
-            ],
+            configs,
             ..NewTopic::named(M::TOPIC)
         };
         let proposal = Proposal::CreateTopics { topics: vec![topic], validate_only: false };
@@ -73,6 +101,8 @@ impl Shard {
     pub(in crate::shard) fn partition_opened(self: &Rc<Self>, partition: &Rc<Partition>) {
         if *partition.name == *Groups::TOPIC {
             self.seat::<Groups>(partition);
+        } else if *partition.name == *TxnMachine::TOPIC {
+            self.seat::<TxnMachine>(partition);
         }
     }
 
@@ -80,6 +110,8 @@ impl Shard {
     pub(in crate::shard) fn partition_leaves(self: &Rc<Self>, partition: &Rc<Partition>) {
         if *partition.name == *Groups::TOPIC {
             self.unseat::<Groups>(partition.index);
+        } else if *partition.name == *TxnMachine::TOPIC {
+            self.unseat::<TxnMachine>(partition.index);
         }
     }
 
@@ -94,10 +126,12 @@ impl Shard {
     /// Ends what waits for others than the disk.
     pub fn hush_coordinators(&self) {
         self.hush_seats::<Groups>();
+        self.hush_seats::<TxnMachine>();
     }
 
     /// The settings have changed.
     pub(in crate::shard) fn obey_in_coordinators(&self) {
         self.obey_in_seats::<Groups>();
+        self.obey_in_seats::<TxnMachine>();
     }
 }
