@@ -94,7 +94,7 @@ impl TxnMachine {
             return Answer::Refused(ErrorCode::POLICY_VIOLATION);
         }
         let record = record::encode(id, &next);
-        if batch_bytes([&record]) > self.obeyed.batch_bytes_max {
+        if batch_bytes([&record]) > self.record_bytes_max() {
             // Kafka: what the log of transactions refuses for its size.
             return Answer::Refused(ErrorCode::UNKNOWN_SERVER_ERROR);
         }
@@ -102,6 +102,11 @@ impl TxnMachine {
         decided.effects.extend(ending(id, &next));
         self.set(id, next, now);
         answer
+    }
+
+    /// Half of a batch, so that another one still fits behind what fills half of it.
+    fn record_bytes_max(&self) -> usize {
+        self.obeyed.batch_bytes_max / 2
     }
 
     fn expire(&mut self, id: &str, spare_id: Option<i64>, now: Now, decided: &mut Decided) {
@@ -251,6 +256,11 @@ impl Machine for TxnMachine {
                 self.abort_from = now.at + milliseconds(interval.into());
             }
             for id in due {
+                if batch_bytes(&decided.records) > self.record_bytes_max() {
+                    // The others with the next batch, at once.
+                    self.abort_from = now.at;
+                    break;
+                }
                 self.expire(&id, None, now, &mut decided);
             }
         }

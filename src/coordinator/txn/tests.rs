@@ -8,6 +8,7 @@ use super::*;
 use crate::base::prng::Prng;
 use crate::base::time::Instant;
 use crate::config::BrokerConfig;
+use crate::coordinator::batch_bytes;
 use crate::coordinator::outcome::{Call, Entry, Machine, Now, Outcome, Record, Rules, Seed};
 use crate::model::PartitionId;
 use crate::model::error_code::ErrorCode;
@@ -301,6 +302,41 @@ fn a_transaction_ends_by_itself_when_its_time_is_up() {
     assert_eq!(desk.state(), Some(State::Ongoing));
     desk.pass(101);
     assert_eq!(desk.state(), Some(State::PrepareAbort));
+}
+
+#[test]
+fn what_ends_at_once_fits_the_batches_it_is_written_in() {
+    let mut desk = Desk::new();
+    let many: Vec<i32> = (0..2000).collect();
+    let partitions = Partitions::from([("a".to_owned(), many.into_iter().collect())]);
+    let ids: Vec<String> = (0..300).map(|number| format!("id-{number}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        let producer = Producer { id: number as i64, epoch: 0 };
+        let spare_id = Some(producer.id);
+        let init = Ask::Init { timeout_ms: 1000, expected: None, spare_id };
+        let add = Ask::Add { producer, partitions: partitions.clone(), level: Level::Two };
+        for ask in [init, add] {
+            let request = Request::Of { transactional_id: id.clone(), ask };
+            desk.machine.decide(Call(1), request, desk.now);
+        }
+    }
+    desk.now.at = desk.now.at + Duration::from_millis(2000);
+    desk.now.unix_ms += 2000;
+    let mut batches = 0;
+    while desk.machine.wake_at().is_some_and(|at| at <= desk.now.at) {
+        let outcome = desk.machine.elapse(desk.now);
+        assert!(batch_bytes(&outcome.records) <= 1 << 20);
+        batches += 1;
+    }
+    assert!((2..10).contains(&batches), "{batches} batches");
+    let open = |id: &&String| desk.machine.get(id).is_some_and(|it| it.state == State::Ongoing);
+    assert_eq!(ids.iter().filter(open).count(), 0);
+    // And what is too large for a batch by itself is refused.
+    let far: Vec<i32> = (0..200_000).collect();
+    let partitions = Partitions::from([("a".to_owned(), far.into_iter().collect())]);
+    desk.init(None);
+    let ask = Ask::Add { producer: Producer { id: 100, epoch: 0 }, partitions, level: Level::Two };
+    assert_eq!(desk.ask(ask), refused(ErrorCode::UNKNOWN_SERVER_ERROR));
 }
 
 #[test]

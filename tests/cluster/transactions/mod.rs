@@ -2,6 +2,8 @@
 //! all of a transaction or nothing, and nobody waits for one for ever.
 
 mod outcome;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod producer;
 mod reader;
 
@@ -63,6 +65,10 @@ fn run(seed: u64, mishap: Mishap) {
                 };
                 producers.push(sim.spawn(clients, producer.run()));
             }
+        }
+        for partition in 0..partitions {
+            let reader = Reader { guide, topic: TOPIC, partition };
+            sim.spawn(clients, reader.follow(outcomes.clone())).detach();
         }
         let mishaps = if mishap == Mishap::Nothing { 0 } else { 1 + random.below(4) };
         for _ in 0..mishaps {

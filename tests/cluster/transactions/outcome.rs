@@ -1,7 +1,7 @@
 //! What producers know of their transactions, against what readers saw.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -24,6 +24,8 @@ struct Known {
 pub struct Outcomes {
     known: RefCell<Vec<Known>>,
     seen: RefCell<BTreeMap<i32, Vec<u32>>>,
+    /// Shown to readers while transactions were under way: partition and number.
+    shown: RefCell<BTreeSet<(i32, u32)>>,
 }
 
 impl Outcomes {
@@ -40,6 +42,10 @@ impl Outcomes {
 
     pub fn seen(&self, partition: i32, numbers: Vec<u32>) {
         self.seen.borrow_mut().insert(partition, numbers);
+    }
+
+    pub fn shown(&self, partition: i32, numbers: Vec<u32>) {
+        self.shown.borrow_mut().extend(numbers.into_iter().map(|number| (partition, number)));
     }
 
     pub fn conclude(&self, seed: u64) {
@@ -60,6 +66,10 @@ impl Outcomes {
                 Outcome::Unknown => assert!(all || none, "{told}"),
             }
             committed += u32::from(*outcome == Outcome::Committed);
+        }
+        for (partition, number) in self.shown.borrow().iter() {
+            let stayed = seen.get(partition).is_some_and(|numbers| numbers.contains(number));
+            assert!(stayed, "seed {seed}: partition {partition} took {number} back");
         }
         assert!(committed > 0, "seed {seed}: nothing was committed");
     }

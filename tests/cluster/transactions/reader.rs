@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ringmain::model::error_code::ErrorCode;
@@ -11,6 +12,7 @@ use ringmain::wire::messages::fetch::{Fetch, FetchPartition, FetchRequest, Fetch
 use ringmain::wire::record::RecordReader;
 use ringmain::wire::value::Records;
 
+use super::outcome::Outcomes;
 use crate::caller::Caller;
 use crate::guide::Guide;
 
@@ -40,6 +42,25 @@ struct Answer {
 }
 
 impl Reader {
+    /// Reads for ever, whatever happens, and tells what it is shown.
+    pub async fn follow(self, outcomes: Rc<Outcomes>) {
+        let mut offset = 0;
+        loop {
+            let mut caller = self.guide.reach(self.topic, self.partition).await;
+            while let Ok(answer) = self.fetch(&mut caller, offset).await {
+                if !answer.error.is_none() {
+                    break;
+                }
+                outcomes.shown(self.partition, answer.numbers);
+                if offset == answer.next_offset {
+                    rt::sleep(Duration::from_millis(5)).await;
+                }
+                offset = answer.next_offset;
+            }
+            rt::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub async fn read_committed(self) -> Seen {
         let mut seen = Seen::default();
         let mut offset = 0;
