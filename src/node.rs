@@ -50,6 +50,7 @@ impl Plan {
         log::Limits {
             cache_bytes: memory / 2,
             unwritten_bytes: memory / 4,
+            spare_bytes: self.config.recycle_per_core_bytes as u64,
             ..log::Limits::default()
         }
     }

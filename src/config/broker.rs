@@ -145,6 +145,10 @@ properties! {
         "ringmain.memory.per.core.bytes" as memory_per_core_bytes: i64,
             Kind::long(MEMORY_PER_CORE_BYTES_MIN as i64, 1 << 40)
             => "536870912", Restart, High;
+        /// Bytes of deleted segments' files that one core keeps to write them again, in each of
+        /// log.dirs (ringmain.segment.recycle).
+        "ringmain.recycle.per.core.bytes" as recycle_per_core_bytes: i64, Kind::long(0, 1 << 50)
+            => "4294967296", Restart, Medium;
         /// Partitions of a new topic which does not say how many.
         "num.partitions" as num_partitions: i32, Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32)
             => "1", Online, Medium;

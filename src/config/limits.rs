@@ -52,6 +52,9 @@ pub const GROUPS_PER_PARTITION_MAX: usize = 100_000;
 /// Ids that one group has given out to members which have not joined with them yet.
 pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
 
+/// Files of a partition's deleted segments that wait to be written again.
+pub const SEGMENTS_RECYCLED_MAX: i32 = 2;
+
 pub const HOST_BYTES_MAX: usize = 255;
 pub const RACK_BYTES_MAX: usize = 255;
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 << 10;

@@ -20,6 +20,7 @@ mod losses;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
+mod offline;
 pub mod offset_files;
 pub mod partition;
 pub mod placement;
@@ -282,6 +283,7 @@ impl Shard {
             scanned_bytes: self.counters.opened.scanned_bytes.get(),
             cut: self.counters.opened.cut.get(),
             refused: self.refusals(),
+            offline: self.offline_partitions(),
             runtime: rt::core_stats(),
         }
     }

@@ -73,7 +73,6 @@ impl Partition {
         name: Rc<str>,
         index: PartitionId,
         epoch: i32,
-        level: DurabilityLevel,
         log: Rc<Log>,
         home: Rc<Directory>,
         progress: Rc<Broadcast>,
@@ -83,7 +82,7 @@ impl Partition {
             name,
             index,
             epoch: Cell::new(epoch),
-            level: Cell::new(level),
+            level: Cell::new(DurabilityLevel::Synced),
             log: RefCell::new(log),
             home: RefCell::new(home),
             hold: Hold::default(),
@@ -317,6 +316,11 @@ impl Partition {
             notice!("{}-{} is offline: {error}", self.name, self.index);
             self.home().suspect(error);
         }
+    }
+
+    /// A write, a flush or another operation of the disk has failed: nothing is served any more.
+    pub fn has_failed(&self) -> bool {
+        self.log().failure().is_some_and(|error| !error.is_closed())
     }
 
     /// Waits until nothing is unwritten (or the log has failed).

@@ -150,7 +150,8 @@ impl Shard {
                 Counters::add(&opened.cut, u64::from(log.recovered().cut.is_some()));
                 let progress = self.progress.clone();
                 let level = config.durability;
-                let partition = Partition::new(id, name, index, epoch, level, log, home, progress);
+                let partition = Partition::new(id, name, index, epoch, log, home, progress);
+                partition.set_level(level);
                 partition.set_flush_ms(config.flush_ms, level);
                 Some(partition)
             }

@@ -9,7 +9,6 @@ mod statics;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::*;
 use crate::base::prng::Prng;
