@@ -6,10 +6,10 @@
 use std::sync::LazyLock;
 
 use super::limits::{
-    CONNECTIONS_PER_CORE_MAX, CORES_MAX, FETCH_BYTES_MAX, FETCH_SESSIONS_MAX, FRAME_BYTES_MAX,
-    HOST_BYTES_MAX, LANES_MAX, MEMORY_PER_CORE_BYTES_MIN, NODE_ID_MAX, PARTITIONS_PER_TOPIC_MAX,
-    PRODUCER_IDS_PER_PARTITION_MAX, RACK_BYTES_MAX, REPLICAS_PER_PARTITION_MAX,
-    REQUESTS_IN_FLIGHT_MEMORY_PERCENT,
+    CONNECTIONS_PER_CORE_MAX, CORES_MAX, DATA_DIRS_MAX, FETCH_BYTES_MAX, FETCH_SESSIONS_MAX,
+    FRAME_BYTES_MAX, HOST_BYTES_MAX, LANES_MAX, MEMORY_PER_CORE_BYTES_MIN, NODE_ID_MAX,
+    PARTITIONS_PER_TOPIC_MAX, PRODUCER_IDS_PER_PARTITION_MAX, RACK_BYTES_MAX,
+    REPLICAS_PER_PARTITION_MAX, REQUESTS_IN_FLIGHT_MEMORY_PERCENT,
 };
 use super::property::properties;
 use super::value::Value;
@@ -112,7 +112,9 @@ properties! {
         "broker.rack" as broker_rack: Option<String>,
             Kind::Text { valid: |text| text.len() <= RACK_BYTES_MAX, expected: "at most 255 bytes" },
             Restart, Medium;
-        /// Directories of the partitions. New partitions go where the fewest are.
+        /// Directories of the partitions, best each on a disk of its own; at most 64. New partitions
+        /// go where most space is free, and where the fewest are among those with about as much. The
+        /// first one keeps the metadata log.
         "log.dirs" as log_dirs: Vec<String>, Kind::ListOf(&[]) => "data", Restart, High;
         /// Bytes that must stay free where the data lies: with less, records are refused (clients
         /// try again) until there is more, while reads, deletions and retention go on. -1 is a
@@ -143,6 +145,10 @@ properties! {
         "ringmain.memory.per.core.bytes" as memory_per_core_bytes: i64,
             Kind::long(MEMORY_PER_CORE_BYTES_MIN as i64, 1 << 40)
             => "536870912", Restart, High;
+        /// Bytes of deleted segments' files that one core keeps to write them again, in each of
+        /// log.dirs (ringmain.segment.recycle).
+        "ringmain.recycle.per.core.bytes" as recycle_per_core_bytes: i64, Kind::long(0, 1 << 50)
+            => "4294967296", Restart, Medium;
         /// Partitions of a new topic which does not say how many.
         "num.partitions" as num_partitions: i32, Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32)
             => "1", Online, Medium;
@@ -211,6 +217,38 @@ properties! {
         /// Bytes of the largest answer to a fetch, but for a first batch that is larger.
         "fetch.max.bytes" as fetch_max_bytes: i32, Kind::int(1024, FETCH_BYTES_MAX as i32)
             => "57671680", Restart, Medium;
+        /// Partitions of the topic that keeps what consumer groups commit, when it is made.
+        "offsets.topic.num.partitions" as offsets_topic_num_partitions: i32,
+            Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32) => "50", Restart, High;
+        /// Replicas of that topic; one for each host where there are fewer.
+        "offsets.topic.replication.factor" as offsets_topic_replication_factor: i32,
+            Kind::int(1, REPLICAS_PER_PARTITION_MAX as i32)
+            => "3", Restart, High;
+        /// Bytes of that topic's segments.
+        "offsets.topic.segment.bytes" as offsets_topic_segment_bytes: i32,
+            Kind::int_from(1 << 20) => "104857600", Restart, High;
+        /// Minutes for which the offsets of a group without members are kept, and those of topics
+        /// to which a group is no longer subscribed.
+        "offsets.retention.minutes" as offsets_retention_minutes: i32, Kind::int_from(1)
+            => "10080", Restart, High;
+        /// Milliseconds between two looks for offsets that are too old.
+        "offsets.retention.check.interval.ms" as offsets_retention_check_interval_ms: i64,
+            Kind::long_from(1) => "600000", Restart, High;
+        /// Bytes of the text that a consumer may leave with an offset.
+        "offset.metadata.max.bytes" as offset_metadata_max_bytes: i32, Kind::int_from(0)
+            => "4096", Restart, High;
+        /// Milliseconds of the shortest session that a member of a group may ask for.
+        "group.min.session.timeout.ms" as group_min_session_timeout_ms: i32, Kind::int_from(0)
+            => "6000", Restart, Medium;
+        /// Milliseconds of the longest session.
+        "group.max.session.timeout.ms" as group_max_session_timeout_ms: i32, Kind::int_from(0)
+            => "1800000", Restart, Medium;
+        /// Milliseconds which a group that had no members waits for more of them.
+        "group.initial.rebalance.delay.ms" as group_initial_rebalance_delay_ms: i32,
+            Kind::int_from(0) => "3000", Restart, Medium;
+        /// Members of one group.
+        "group.max.size" as group_max_size: i32, Kind::int_from(1)
+            => "2147483647", Restart, Medium;
         /// Partitions in one answer to DescribeTopicPartitions.
         "max.request.partition.size.limit" as max_request_partition_size_limit: i32,
             Kind::int_from(1) => "2000", Online, Medium;
@@ -298,6 +336,10 @@ impl BrokerConfig {
         match twice {
             Some(at) => Err(Invalid::Together(format!("log.dirs names {} twice", dirs[at]))),
             None if dirs.is_empty() => Err(Invalid::Together("log.dirs names no directory".into())),
+            None if dirs.len() > DATA_DIRS_MAX => Err(Invalid::Together(format!(
+                "log.dirs names {} directories, {DATA_DIRS_MAX} are the most",
+                dirs.len()
+            ))),
             None => Ok(()),
         }
     }

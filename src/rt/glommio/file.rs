@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use rustix::fs::{Mode, OFlags};
@@ -22,6 +22,14 @@ pub struct File {
     fd: Rc<OwnedFd>,
     cold: Rc<Cold>,
     ring: Rc<Ring>,
+}
+
+pub struct Watch(Weak<OwnedFd>);
+
+impl Watch {
+    pub fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 /// What an open file is called now; empty where the kernel does not tell.
@@ -65,6 +73,10 @@ impl File {
         });
         let (ring, file, cold) = (self.ring.clone(), self.fd.clone(), self.cold.clone());
         Reader { ring, file, cold, catch_up, id }
+    }
+
+    pub fn watch(&self) -> Watch {
+        Watch(Rc::downgrade(&self.fd))
     }
 
     pub async fn read_at(&self, mut buf: Buf, pos: u64, len: usize) -> (io::Result<usize>, Buf) {
