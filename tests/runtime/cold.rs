@@ -12,14 +12,22 @@ use rustix::fs::{Advice, fadvise};
 
 use crate::{loopback, on_core, pattern, scratch};
 
+/// Clients that do not read, and what each asks for: more than sockets hold.
+const IDLE: usize = 12;
+const OTHER_LEN: u64 = 16 << 20;
+
 /// A file of which nothing is in the page cache.
 fn cold_file(path: &Path, len: usize) -> Vec<u8> {
-    let content = pattern(len);
-    std::fs::write(path, &content[..]).expect("fixture");
+    let content = pattern(len).to_vec();
+    write_cold(path, &content);
+    content
+}
+
+fn write_cold(path: &Path, content: &[u8]) {
+    std::fs::write(path, content).expect("fixture");
     let file = std::fs::File::open(path).expect("fixture");
     file.sync_all().expect("fixture");
     fadvise(&file, 0, None, Advice::DontNeed).expect("fixture");
-    content.to_vec()
 }
 
 /// Writes a log block, as an append would: the lane then leaves the disk to the writers.
@@ -101,7 +109,10 @@ fn a_client_that_does_not_read_holds_up_nobody() {
         let dir = scratch(&format!("idle-{name}"));
         let len = 32 << 20;
         let want = cold_file(&dir.join("file"), len);
-        cold_file(&dir.join("other"), 64 << 20);
+        for number in 0..IDLE {
+            // A file each, for who reads one with others finds some of it cached.
+            write_cold(&dir.join(format!("other-{number}")), &vec![7; OTHER_LEN as usize]);
+        }
         on_core(move || {
             let (dir, want) = (dir.clone(), want.clone());
             async move {
@@ -111,12 +122,12 @@ fn a_client_that_does_not_read_holds_up_nobody() {
                 let listener = Listener::bind(loopback(), false, 64).expect("listen");
                 let address = listener.local_addr();
                 let mut idle: Vec<(TcpStream, rt::Task<()>)> = Vec::new();
-                for number in 0..12 {
+                for number in 0..IDLE {
                     let client = TcpStream::connect(address).expect("connect");
                     let stream: Stream = listener.accept().await.expect("accept");
-                    let other = open(&dir.join("other")).await;
+                    let other = open(&dir.join(format!("other-{number}"))).await;
                     let task = rt::spawn(async move {
-                        let _ = stream.send(&mut whole(&other, number << 12, 60 << 20)).await;
+                        let _ = stream.send(&mut whole(&other, 0, OTHER_LEN)).await;
                     });
                     idle.push((client, task));
                 }
