@@ -107,6 +107,7 @@ fn cold_ranges_arrive_whole_by_every_way() {
 fn a_client_that_does_not_read_holds_up_nobody() {
     for (name, writes) in [("quiet", false), ("written", true)] {
         let dir = scratch(&format!("idle-{name}"));
+        let used = dir.clone();
         let len = 32 << 20;
         let want = cold_file(&dir.join("file"), len);
         for number in 0..IDLE {
@@ -143,6 +144,7 @@ fn a_client_that_does_not_read_holds_up_nobody() {
                 assert!(got == want, "{name}: {} of {len} bytes", got.len());
             }
         });
+        std::fs::remove_dir_all(used).expect("some hundred MiB");
     }
 }
 
