@@ -2,6 +2,7 @@
 //! the files that a start finds. Pure: whoever knows the disks asks.
 
 use super::{ClusterImage, Command};
+use crate::base::planted;
 use crate::config::Overrides;
 use crate::model::{DirectoryId, NodeId, PartitionId};
 
@@ -121,13 +122,18 @@ pub fn locate(assigned: DirectoryId, found: &Found, present: &Present) -> Wherea
         return Whereabouts::Arriving;
     }
     if !assigned.is_nil() && !is_online && present.some_offline {
-        return Whereabouts::Away;
+        return match planted::is("make-anew-what-is-missing") {
+            true => Whereabouts::New,
+            false => Whereabouts::Away,
+        };
     }
     match (&found.whole[..], &found.future[..]) {
         (&[only], _) => Whereabouts::Strayed(only),
         (&[one, other, ..], _) => Whereabouts::Twice(one, other),
         ([], _) if is_online => Whereabouts::AtHome,
-        ([], _) if !assigned.is_nil() => Whereabouts::Away,
+        ([], _) if !assigned.is_nil() && !planted::is("make-anew-what-is-missing") => {
+            Whereabouts::Away
+        }
         ([], &[future, ..]) => Whereabouts::Half(future),
         ([], []) => Whereabouts::New,
     }

@@ -5,6 +5,9 @@
 //!
 //! Each partition of an internal topic is one [`Machine`], owned by the partition's core.
 
+pub mod group;
+pub mod hash;
 pub mod outcome;
+pub mod timers;
 
-pub use outcome::{Call, Machine, Now, Outcome, Record};
+pub use outcome::{Call, Entry, Machine, Now, Outcome, Record, Rules, Seed, Writer, batch_bytes};

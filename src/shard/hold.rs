@@ -10,6 +10,7 @@ use super::message::AckWait;
 use super::partition::Partition;
 use super::relocation::Relocation;
 use crate::base::buf::Buf;
+use crate::base::planted;
 use crate::base::signal::Broadcast;
 use crate::log::Records;
 use crate::model::error_code::ErrorCode;
@@ -127,7 +128,15 @@ impl Drop for Held {
         hold.kept_bytes.set(0);
         let kept = std::mem::take(&mut *hold.kept.borrow_mut());
         for Kept { buf, start, wait, group, index } in kept {
-            if hold.is_retired.get() {
+            if planted::is("forget-what-was-kept-aside") {
+                group.settle(
+                    index,
+                    AppendResult {
+                        base_offset: self.0.log().end_offset(),
+                        ..AppendResult::failed(ErrorCode::NONE)
+                    },
+                );
+            } else if hold.is_retired.get() {
                 let gone = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
                 group.settle(index, AppendResult::failed(gone));
             } else {

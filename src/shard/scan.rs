@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn only_names_of_partitions_are_taken_for_them() {
-        let check = |name, expect: Option<(Form, &str, i32)>| {
+        let check = |name: &str, expect: Option<(Form, &str, i32)>| {
             let expect = expect.map(|(form, topic, at)| (form, topic, PartitionId(at)));
             assert_eq!(parse(name), expect, "{name}");
         };

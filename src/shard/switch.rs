@@ -19,7 +19,6 @@ use super::hold::Held;
 use super::partition::Partition;
 use super::proposal::Proposal;
 use super::relocation::{Relocation, Stopped};
-use crate::base::planted;
 use crate::cluster::Command;
 use crate::log::checkpoint::Entry;
 use crate::log::{self, Copy, Log};
@@ -80,9 +79,6 @@ impl Shard {
         moving: &Relocation,
     ) -> Result<(), Stopped> {
         let (id, first) = (partition.topic, partition.index);
-        if planted::is("move-without-a-decision") {
-            return Ok(());
-        }
         let command = Command::AssignDirectories {
             id,
             node: self.node(),

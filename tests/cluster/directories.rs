@@ -1,7 +1,7 @@
 //! Several data directories: partitions move between them while clients are at work and everything
 //! crashes; one of them fails, or is not there, and takes nothing along that lies elsewhere.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -182,16 +182,27 @@ async fn describe(guide: Guide, partition: i32) -> BTreeMap<String, Told> {
     }
 }
 
-/// Sends a partition to and fro, for ever.
-async fn keep_moving(guide: Guide, partition: i32, mut random: Prng) {
+/// Sends a partition to and fro, for ever; sometimes before it has arrived. Counts how often it came to
+/// another place.
+async fn keep_moving(guide: Guide, partition: i32, mut random: Prng, moved: Rc<Cell<u32>>) {
+    let mut last = None;
     loop {
         let home = HOMES[random.below(2) as usize];
         request_move(guide, partition, home).await;
         rt::sleep(Duration::from_micros(random.below(400_000))).await;
+        let told = describe(guide, partition).await;
+        let has_it = |told: &Told| told.partitions.contains(&(partition, false));
+        let now = told.into_iter().find(|(_, told)| has_it(told)).map(|(home, _)| home);
+        if now.is_some() && last.is_some() && now != last {
+            moved.set(moved.get() + 1);
+        }
+        last = now.or(last);
     }
 }
 
-fn run(seed: u64, mishap: Mishap) {
+/// Yields how often partitions came to another directory.
+fn run(seed: u64, mishap: Mishap) -> u32 {
+    let moved = Rc::new(Cell::new(0));
     let world = World::new(seed, &["log.segment.delete.delay.ms=100"]);
     world.sim.run(async {
         world.broker.start(&world.sim);
@@ -205,15 +216,19 @@ fn run(seed: u64, mishap: Mishap) {
             }
             let guide = world.guide;
             let random = Prng::new(world.random.borrow_mut().next_u64());
-            world.sim.spawn(world.clients, keep_moving(guide, partition, random)).detach();
+            world
+                .sim
+                .spawn(world.clients, keep_moving(guide, partition, random, moved.clone()))
+                .detach();
             let follower = world.consumer(partition, 1 << 14);
             world.sim.spawn(world.clients, follower.follow()).detach();
         }
         let mishaps =
             if mishap == Mishap::Nothing { 0 } else { 1 + world.random.borrow_mut().below(5) };
+        let mut random = Prng::new(world.random.borrow_mut().next_u64());
         for _ in 0..mishaps {
-            rt::sleep(Duration::from_micros(world.random.borrow_mut().below(300_000))).await;
-            befall(&world.sim, &world.broker, mishap, &mut world.random.borrow_mut(), drop).await;
+            rt::sleep(Duration::from_micros(random.below(300_000))).await;
+            befall(&world.sim, &world.broker, mishap, &mut random, drop).await;
         }
         let ended = rt::timeout(PATIENCE, async {
             for writer in writing {
@@ -232,26 +247,38 @@ fn run(seed: u64, mishap: Mishap) {
         world.broker.start(&world.sim);
         world.conclude(partitions).await;
     });
+    moved.get()
+}
+
+/// Runs every seed; they must have moved something.
+fn run_all(count: u64, mishap: Mishap) {
+    let seeds = seeds(count);
+    let (mut runs, mut moved) = (0, 0);
+    for seed in seeds {
+        runs += 1;
+        moved += run(seed, mishap);
+    }
+    assert!(moved >= runs, "{moved} moves in {runs} runs: nothing was tried");
 }
 
 #[test]
 fn partitions_move_while_clients_are_at_work() {
-    seeds(20).for_each(|seed| run(seed, Mishap::Nothing));
+    run_all(10, Mishap::Nothing);
 }
 
 #[test]
 fn nothing_is_lost_when_a_move_is_killed() {
-    seeds(30).for_each(|seed| run(seed, Mishap::Crash(CrashKind::ProcessKill)));
+    run_all(15, Mishap::Crash(CrashKind::ProcessKill));
 }
 
 #[test]
 fn nothing_is_lost_when_the_power_fails_in_a_move() {
-    seeds(60).for_each(|seed| run(seed, Mishap::Crash(CrashKind::PowerLoss)));
+    run_all(30, Mishap::Crash(CrashKind::PowerLoss));
 }
 
 #[test]
 fn nothing_is_lost_when_the_disk_fails_or_fills_up_in_a_move() {
-    seeds(40).for_each(|seed| run(seed, Mishap::Any));
+    run_all(20, Mishap::Any);
 }
 
 /// Two partitions, one in each directory, with records.

@@ -16,6 +16,9 @@ mod recycling;
 mod removal;
 mod repairs;
 mod replacing;
+#[cfg(feature = "planted-bugs")]
+#[path = "../support/rerun.rs"]
+mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod shrinking;

@@ -178,6 +178,8 @@ impl Log {
             recovered: state.recovered,
             kept: RefCell::new(Entry::default()),
         });
+        // Markers that were read again are decided, as far as the watermark had come before.
+        log.producers.borrow_mut().on_high_watermark(log.high_watermark.get());
         log.draw_jitter();
         match state.clean {
             Some(entry) => log.set_kept(entry),
