@@ -94,11 +94,15 @@ impl Segment {
         let path = self.log_path();
         let mut is_reused = false;
         if let Some(spare) = self.spare.take() {
-            is_reused = match file::rename(&spare.path, &path).await {
+            match file::rename(&spare.path, &path).await {
+                Ok(()) => is_reused = true,
                 // Somebody else may have made room: then it is a new file.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                renamed => renamed.map(|()| true).at(&path)?,
-            };
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.reuse(spare);
+                    return Err(error).at(&path);
+                }
+            }
         }
         let options = OpenOptions {
             read: true,
