@@ -19,6 +19,7 @@ pub mod client;
 pub mod log;
 
 pub mod cluster;
+pub mod coordinator;
 
 pub mod shard;
 

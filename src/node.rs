@@ -50,6 +50,7 @@ impl Plan {
         log::Limits {
             cache_bytes: memory / 2,
             unwritten_bytes: memory / 4,
+            spare_bytes: self.config.recycle_per_core_bytes as u64,
             ..log::Limits::default()
         }
     }
@@ -82,7 +83,9 @@ pub async fn run_core(
     let port = seat.join().await;
     let logs = log::Budget::new(plan.limits());
     let receivers = port.take_receivers();
-    let shard = Shard::new(port, plan.cores, plan.fixed.clone(), logs);
+    // Another sequence on each core, and another than the ids of topics come from.
+    let random = Prng::new(Prng::new(plan.seed ^ !(port.core() as u64)).next_u64());
+    let shard = Shard::new(port, plan.cores, plan.fixed.clone(), logs, random);
     let _peers: Vec<_> = receivers
         .into_iter()
         .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
@@ -122,6 +125,7 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
     let was_open = front.is_some();
     // In two rounds: while one core has clients, they may need any other.
     let hushed: Vec<_> = others(shard).map(|core| shard.call(core, Request::Hush)).collect();
+    shard.hush_coordinators();
     hush(front).await;
     shard.end_moves().await;
     for hushed in hushed {
@@ -206,7 +210,7 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
     started.iter().for_each(|command| drop(after.apply(command)));
     if !formats.is_empty() {
         // A first start takes what it finds; one that a crash cuts short is a first start again.
-        let found = foreign::topics(&after, node, &items).await;
+        let found = foreign::topics(&after, node, &items, &plan.config).await;
         let found = found.map_err(|error| format!("what is there cannot be read: {error}"))?;
         found.iter().for_each(|command| drop(after.apply(command)));
         started.extend(found);
@@ -292,6 +296,7 @@ async fn follow(shard: &Rc<Shard>, plan: &Plan) {
                 shard.reply(METADATA_CORE, call, Reply::Opened(opened));
             }
             Order::Hush => {
+                shard.hush_coordinators();
                 hush(front.take()).await;
                 shard.end_moves().await;
                 shard.reply(METADATA_CORE, call, Reply::Hushed);

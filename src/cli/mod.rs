@@ -6,6 +6,7 @@ mod cluster;
 mod consume;
 mod escape;
 mod failure;
+mod group;
 mod input;
 mod interrupt;
 mod log;
@@ -59,6 +60,9 @@ enum Command {
     Produce(produce::Produce),
     /// Read records of a topic
     Consume(consume::Consume),
+    /// List, describe, reset and delete consumer groups
+    #[command(subcommand)]
+    Group(group::Group),
     /// Look at a log's files, and check them
     #[command(subcommand)]
     Log(log::Log),
@@ -72,6 +76,7 @@ pub fn run() -> ExitCode {
         Ok(Command::Topic(topic)) => topic::run(topic),
         Ok(Command::Produce(produce)) => produce::run(produce),
         Ok(Command::Consume(consume)) => consume::run(consume),
+        Ok(Command::Group(group)) => group::run(group),
         Ok(Command::Log(log)) => log::run(log),
     };
     match result {

@@ -145,6 +145,10 @@ properties! {
         "ringmain.memory.per.core.bytes" as memory_per_core_bytes: i64,
             Kind::long(MEMORY_PER_CORE_BYTES_MIN as i64, 1 << 40)
             => "536870912", Restart, High;
+        /// Bytes of deleted segments' files that one core keeps to write them again, in each of
+        /// log.dirs (ringmain.segment.recycle).
+        "ringmain.recycle.per.core.bytes" as recycle_per_core_bytes: i64, Kind::long(0, 1 << 50)
+            => "4294967296", Restart, Medium;
         /// Partitions of a new topic which does not say how many.
         "num.partitions" as num_partitions: i32, Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32)
             => "1", Online, Medium;
@@ -213,6 +217,38 @@ properties! {
         /// Bytes of the largest answer to a fetch, but for a first batch that is larger.
         "fetch.max.bytes" as fetch_max_bytes: i32, Kind::int(1024, FETCH_BYTES_MAX as i32)
             => "57671680", Restart, Medium;
+        /// Partitions of the topic that keeps what consumer groups commit, when it is made.
+        "offsets.topic.num.partitions" as offsets_topic_num_partitions: i32,
+            Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32) => "50", Restart, High;
+        /// Replicas of that topic; one for each host where there are fewer.
+        "offsets.topic.replication.factor" as offsets_topic_replication_factor: i32,
+            Kind::int(1, REPLICAS_PER_PARTITION_MAX as i32)
+            => "3", Restart, High;
+        /// Bytes of that topic's segments.
+        "offsets.topic.segment.bytes" as offsets_topic_segment_bytes: i32,
+            Kind::int_from(1 << 20) => "104857600", Restart, High;
+        /// Minutes for which the offsets of a group without members are kept, and those of topics
+        /// to which a group is no longer subscribed.
+        "offsets.retention.minutes" as offsets_retention_minutes: i32, Kind::int_from(1)
+            => "10080", Restart, High;
+        /// Milliseconds between two looks for offsets that are too old.
+        "offsets.retention.check.interval.ms" as offsets_retention_check_interval_ms: i64,
+            Kind::long_from(1) => "600000", Restart, High;
+        /// Bytes of the text that a consumer may leave with an offset.
+        "offset.metadata.max.bytes" as offset_metadata_max_bytes: i32, Kind::int_from(0)
+            => "4096", Restart, High;
+        /// Milliseconds of the shortest session that a member of a group may ask for.
+        "group.min.session.timeout.ms" as group_min_session_timeout_ms: i32, Kind::int_from(0)
+            => "6000", Restart, Medium;
+        /// Milliseconds of the longest session.
+        "group.max.session.timeout.ms" as group_max_session_timeout_ms: i32, Kind::int_from(0)
+            => "1800000", Restart, Medium;
+        /// Milliseconds which a group that had no members waits for more of them.
+        "group.initial.rebalance.delay.ms" as group_initial_rebalance_delay_ms: i32,
+            Kind::int_from(0) => "3000", Restart, Medium;
+        /// Members of one group.
+        "group.max.size" as group_max_size: i32, Kind::int_from(1)
+            => "2147483647", Restart, Medium;
         /// Partitions in one answer to DescribeTopicPartitions.
         "max.request.partition.size.limit" as max_request_partition_size_limit: i32,
             Kind::int_from(1) => "2000", Online, Medium;

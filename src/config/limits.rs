@@ -45,6 +45,16 @@ pub const PRODUCER_IDS_PER_PARTITION_MAX: usize = 100_000;
 /// Producer ids handed to a broker at once (Kafka: 1,000).
 pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 
+/// Requests that wait for the coordinators of one core, joins of members among them.
+pub const COORDINATOR_CALLS_PER_CORE_MAX: usize = 100_000;
+/// Groups of one partition of `__consumer_offsets`; no more can be founded then.
+pub const GROUPS_PER_PARTITION_MAX: usize = 100_000;
+/// Ids that one group has given out to members which have not joined with them yet.
+pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
+
+/// Files of a partition's deleted segments that wait to be written again.
+pub const SEGMENTS_RECYCLED_MAX: i32 = 2;
+
 pub const HOST_BYTES_MAX: usize = 255;
 pub const RACK_BYTES_MAX: usize = 255;
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32 << 10;

@@ -10,24 +10,35 @@ mod appending;
 mod create_partitions;
 mod create_topics;
 mod cx;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
+mod groups;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 pub mod produce;
 pub mod reply;
 pub mod spare;
+mod sync_group;
 mod topics;
 
 use std::rc::Rc;
@@ -35,7 +46,7 @@ use std::rc::Rc;
 use crate::shard::Counters;
 use crate::wire::frame::{RequestHeader, RequestKind};
 use crate::wire::message::{Api, Message};
-use crate::wire::messages;
+use crate::wire::messages::{self, ApiKey};
 use crate::wire::primitives::Reader;
 pub use cx::{Client, Cx, Desk};
 use produce::Placed;
@@ -81,7 +92,15 @@ apis! {
     plain {
         list_offsets::ListOffsets,
         metadata::Metadata,
+        offset_commit::OffsetCommit,
+        offset_fetch::OffsetFetch,
         find_coordinator::FindCoordinator,
+        join_group::JoinGroup,
+        heartbeat::Heartbeat,
+        leave_group::LeaveGroup,
+        sync_group::SyncGroup,
+        describe_groups::DescribeGroups,
+        list_groups::ListGroups,
         api_versions::ApiVersions,
         create_topics::CreateTopics,
         delete_topics::DeleteTopics,
@@ -93,11 +112,19 @@ apis! {
         alter_replica_log_dirs::AlterReplicaLogDirs,
         describe_log_dirs::DescribeLogDirs,
         create_partitions::CreatePartitions,
+        delete_groups::DeleteGroups,
         incremental_alter_configs::IncrementalAlterConfigs,
+        offset_delete::OffsetDelete,
         describe_cluster::DescribeCluster,
         list_config_resources::ListConfigResources,
         describe_topic_partitions::DescribeTopicPartitions,
     }
+}
+
+/// Messages may be known, for a client or for the log, of an API that nobody here answers.
+fn served_api(key: i16) -> Option<&'static ApiKey> {
+    SERVED.binary_search_by_key(&key, |served| served.key).ok()?;
+    messages::api(key)
 }
 
 const fn served<A: Api>() -> Served {
@@ -150,7 +177,7 @@ pub async fn dispatch(
         RequestKind::peek(frame).map_err(|error| format!("a frame without header: {error}"))?;
     let cx = Cx { desk, client, kind };
     Counters::add(&desk.shard.counters.requests, 1);
-    let Some(api) = messages::api(kind.api_key) else {
+    let Some(api) = served_api(kind.api_key) else {
         return Err(format!("API key {} is not served", kind.api_key));
     };
     if !api.serves(kind.version) {

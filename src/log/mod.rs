@@ -23,6 +23,7 @@ mod error;
 mod flush;
 mod header;
 pub mod index;
+mod leaving;
 mod lookup;
 mod marker;
 pub mod names;
@@ -39,6 +40,7 @@ mod room;
 mod scan;
 mod segment;
 mod settings;
+mod spares;
 mod tail;
 
 use std::cell::{Cell, Ref, RefCell};
@@ -70,6 +72,7 @@ use clean::Cleaning;
 use flush::Pipeline;
 use reshape::Reshaping;
 use segment::Segment;
+use spares::Spares;
 use tail::Tail;
 
 /// One partition's log, open.
@@ -78,6 +81,7 @@ pub struct Log {
     topic_id: TopicId,
     budget: Rc<Budget>,
     room: Rc<Room>,
+    spares: Rc<Spares>,
     settings: Cell<LogSettings>,
     tail: Rc<Tail>,
     /// Offsets of the snapshots on disk, rising.
@@ -136,6 +140,9 @@ impl Log {
 
     pub fn set_settings(&self, settings: LogSettings) {
         self.settings.set(settings);
+        if self.failure().is_none() {
+            self.spares.limit(settings.segments_recycled_max);
+        }
     }
 
     /// Offset of the first record that may be read.
@@ -151,6 +158,11 @@ impl Log {
     /// Bytes of all segments, appended and not necessarily written.
     pub fn size_bytes(&self) -> u64 {
         self.segments.borrow().iter().map(|segment| segment.len.get()).sum()
+    }
+
+    /// Segments whose files were deleted segments' before.
+    pub fn recycled(&self) -> u64 {
+        self.spares.taken()
     }
 
     /// Bytes appended and not on the device.

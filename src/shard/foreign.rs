@@ -12,11 +12,16 @@ use std::path::Path;
 use super::scan::{Form, Item};
 use crate::cluster::placement::Loads;
 use crate::cluster::{ClusterImage, Command};
+use crate::config::BrokerConfig;
 use crate::config::limits::PRODUCER_ID_BLOCK_LEN;
 use crate::log::{Epochs, names, producers};
-use crate::model::{LeaderEpoch, NodeId, PartitionId, TopicId};
+use crate::model::{LeaderEpoch, NodeId, PartitionId, TopicId, topic_name};
 use crate::notice;
 use crate::rt::file;
+use crate::shard::internal_topics;
+
+/// What a topic is given whose settings are not known.
+const KEPT: [(&str, &str); 2] = [("retention.ms", "-1"), ("retention.bytes", "-1")];
 
 /// Ids left free above the largest found: a log may know producers that are in no snapshot yet.
 const PRODUCER_IDS_APART: i64 = 1_000_000;
@@ -27,11 +32,13 @@ const PRODUCER_ID_MAX: i64 = i64::MAX / 2;
 /// found asks for, each at an epoch above those that its log has seen: nobody who has read it may
 /// meet a leader of the past. Producers who wrote to them keep their ids to themselves. What the
 /// topics' settings were is not known, and so nothing is deleted by age or size before somebody
-/// says so. `image`: with this host registered.
+/// says so; but for the internal topics, which are compacted as always. `image`: with this host
+/// registered.
 pub async fn topics(
     image: &ClusterImage,
     node: NodeId,
     items: &[Item],
+    config: &BrokerConfig,
 ) -> io::Result<Vec<Command>> {
     assert!(image.node(node).is_some(), "the host is registered first");
     let mut found: BTreeMap<String, (TopicId, PartitionId)> = BTreeMap::new();
@@ -74,9 +81,15 @@ pub async fn topics(
     for (name, (id, highest)) in found {
         let partitions =
             (0..=highest.0).map(|index| loads.assign(id, PartitionId(index), 1)).collect();
-        notice!("taking over topic {name} with {} partitions, to be kept for ever", highest.0 + 1);
-        let keep = ["retention.ms", "retention.bytes"].map(|key| (key.to_owned(), "-1".to_owned()));
-        let command = Command::CreateTopic { name, id, partitions, configs: keep.into() };
+        let count = highest.0 + 1;
+        let configs = if topic_name::is_internal(&name) {
+            notice!("taking over topic {name} with {count} partitions");
+            internal_topics::configs(config)
+        } else {
+            notice!("taking over topic {name} with {count} partitions, to be kept for ever");
+            KEPT.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        };
+        let command = Command::CreateTopic { name, id, partitions, configs };
         after.apply(&command);
         commands.push(command);
     }

@@ -7,17 +7,20 @@ pub mod append_group;
 mod calls;
 pub mod checkpoints;
 mod cleaning;
+pub mod coordinators;
 pub mod directories;
 mod forced_sync;
 pub mod foreign;
 mod hold;
 mod housekeeping;
 pub mod inspection;
+mod internal_topics;
 mod log_settings;
 mod losses;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
+mod offline;
 pub mod offset_files;
 pub mod partition;
 pub mod placement;
@@ -38,11 +41,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::prng::Prng;
 use crate::base::signal::{Broadcast, Signal};
 use crate::base::slab::Slab;
 use crate::cluster::ClusterImage;
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
+use crate::coordinator::group::Groups;
 use crate::log;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{DirectoryId, NodeId, PartitionId, TopicId};
@@ -50,6 +55,7 @@ use crate::rt::{self, MeshPort, MeshReceiver};
 use append_group::{AppendGroup, AppendResult};
 use calls::Call;
 use checkpoints::Checkpoints;
+use coordinators::Seats;
 use directories::{Directory, Known};
 use message::{AckWait, CoreCounters, Message, RemoteRecords, Reply, Request};
 use metadata::Metadata;
@@ -103,6 +109,9 @@ pub struct Shard {
     unopened: RefCell<BTreeSet<TopicId>>,
     opening_later: Cell<bool>,
     relocations: Relocations,
+    /// For ids that are made here.
+    random: RefCell<Prng>,
+    groups: Seats<Groups>,
 }
 
 /// Orders from the metadata core, in order, each with the call that awaits its answer.
@@ -160,6 +169,7 @@ impl Shard {
         cores: usize,
         fixed: Overrides,
         logs: Rc<log::Budget>,
+        random: Prng,
     ) -> Rc<Shard> {
         let settings = BrokerSettings { fixed: fixed.clone(), ..BrokerSettings::default() };
         let config = BrokerConfig::resolve(&settings);
@@ -191,6 +201,8 @@ impl Shard {
             unopened: RefCell::default(),
             opening_later: Cell::new(false),
             relocations: Relocations::default(),
+            random: RefCell::new(random),
+            groups: Seats::default(),
         })
     }
 
@@ -249,6 +261,12 @@ impl Shard {
         cleaning::share(&self.means, &config, self.cores);
         *self.config.borrow_mut() = Rc::new(config);
         *self.settings.borrow_mut() = settings;
+        self.obey_in_coordinators();
+    }
+
+    /// Random numbers of its own for a part of this core.
+    fn fork_random(&self) -> Prng {
+        Prng::new(self.random.borrow_mut().next_u64())
     }
 
     pub fn image(&self) -> Arc<ClusterImage> {
@@ -265,6 +283,7 @@ impl Shard {
             scanned_bytes: self.counters.opened.scanned_bytes.get(),
             cut: self.counters.opened.cut.get(),
             refused: self.refusals(),
+            offline: self.offline_partitions(),
             runtime: rt::core_stats(),
         }
     }
@@ -511,6 +530,11 @@ impl Shard {
                     answers.push(shard.answer_here(query).await);
                 }
                 shard.reply(from, call, Reply::Answers(answers));
+            })
+            .detach(),
+            Request::Coordinate(errand) => rt::spawn(async move {
+                let ruling = shard.run_errand(errand).await;
+                shard.reply(from, call, Reply::Coordinated(ruling));
             })
             .detach(),
             Request::Propose(proposal) => rt::spawn(async move {

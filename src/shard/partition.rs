@@ -203,15 +203,59 @@ impl Partition {
                     let waiting = Waiting { end, group: group.clone(), index, result };
                     queue.borrow_mut().push_back(waiting);
                 }
-                if self.level.get() == DurabilityLevel::Relaxed {
-                    self.log().set_high_watermark(self.high_watermark());
-                    self.wake_watchers();
-                }
-                self.flush();
-                self.time_sync();
+                self.appended();
             }
             Err(error) => group.settle(index, self.refusal(error)),
         }
+    }
+
+    /// Appends one batch of a coordinator of this core; where the log then ends. It is safe when
+    /// the high watermark is there. Refused, to be tried again, while the log goes on elsewhere.
+    pub fn append_own(self: &Rc<Self>, batch: &[u8]) -> Result<i64, ErrorCode> {
+        let (epoch, now_ms) = (LeaderEpoch(self.epoch.get()), rt::unix_ms());
+        if self.hold.is_on() {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let records = Records::Copy(batch);
+        let appended = self.log().append(records, epoch, now_ms, Origin::Coordinator);
+        self.own(appended)
+    }
+
+    /// Appends the marker that ends a transaction; where the log then ends.
+    pub fn append_marker(
+        self: &Rc<Self>,
+        marker: &[u8],
+        txn_version: i16,
+    ) -> Result<i64, ErrorCode> {
+        let (epoch, now_ms) = (LeaderEpoch(self.epoch.get()), rt::unix_ms());
+        if self.hold.is_on() {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let appended = self.log().append_marker(marker, epoch, now_ms, txn_version);
+        self.own(appended)
+    }
+
+    fn own(
+        self: &Rc<Self>,
+        appended: Result<log::Appended, AppendError>,
+    ) -> Result<i64, ErrorCode> {
+        match appended {
+            Ok(appended) => {
+                self.appended();
+                Ok(appended.last_offset + 1)
+            }
+            Err(error) => Err(self.refusal(error).error),
+        }
+    }
+
+    /// Records have come in: brings them to the device, and shows those that are safe already.
+    fn appended(self: &Rc<Self>) {
+        if self.level.get() == DurabilityLevel::Relaxed {
+            self.log().set_high_watermark(self.high_watermark());
+            self.wake_watchers();
+        }
+        self.flush();
+        self.time_sync();
     }
 
     fn refusal(&self, error: AppendError) -> AppendResult {
@@ -272,6 +316,11 @@ impl Partition {
             notice!("{}-{} is offline: {error}", self.name, self.index);
             self.home().suspect(error);
         }
+    }
+
+    /// A write, a flush or another operation of the disk has failed: nothing is served any more.
+    pub fn has_failed(&self) -> bool {
+        self.log().failure().is_some_and(|error| !error.is_closed())
     }
 
     /// Waits until nothing is unwritten (or the log has failed).

@@ -44,10 +44,15 @@ impl Shard {
         let settings = Rc::new(image.settings(self.node(), self.fixed.clone()));
         let retuned = *self.settings() != *settings;
         self.set_settings(settings);
+        let mut gone = Vec::new();
         for topic in old.topics() {
             if image.topic_by_id(topic.id).is_none() {
                 self.drop_topic(topic).await;
+                gone.push(topic.name.to_string());
             }
+        }
+        if !gone.is_empty() {
+            self.topics_gone(&gone);
         }
         for topic in image.topics() {
             let known = old.topic_by_id(topic.id);
@@ -106,7 +111,11 @@ impl Shard {
                 running.push_back((index, rt::spawn(task)));
             }
             let Some((index, task)) = running.pop_front() else { break };
-            partitions[index].here = task.await;
+            let opened = task.await;
+            if let Some(partition) = &opened {
+                self.partition_opened(partition);
+            }
+            partitions[index].here = opened;
         }
         let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         self.placement.borrow_mut().insert(TopicPlace {
@@ -190,6 +199,7 @@ impl Shard {
             let home = self.directory(topic.directory(self.node(), index));
             let removed = match (&partition.here, home) {
                 (Some(here), _) => {
+                    self.partition_leaves(here);
                     here.retire();
                     // What a lost directory holds is a stray when it comes back.
                     match here.home().is_lost() {

@@ -18,6 +18,7 @@
 //! It makes plain structs that borrow from the bytes they were read from. A field that does not
 //! exist in a version is left at its default when read and left out when written; a tagged field is
 //! left out when it has its default value. Null in a version without null is written as empty.
+//! Without `flexible`, no version is.
 //! The default of an `Option` is `None` unless stated, also where Kafka's schema has the empty
 //! string: an answer built with `..Default::default()` then says nothing rather than "".
 
@@ -47,7 +48,7 @@ pub trait Message<'a>: Value<'a> + Default + std::fmt::Debug + Clone + PartialEq
     }
 
     fn form(version: i16) -> Form {
-        Form { version, flexible: version >= Self::FLEXIBLE, nullable: false }
+        Form::new(version, version >= Self::FLEXIBLE)
     }
 }
 
@@ -69,8 +70,8 @@ pub trait Api {
 macro_rules! message {
     (
         $(#[$meta:meta])*
-        api $api:ident = $key:literal, versions $min:literal $(- $max:literal)?,
-            flexible $flexible:literal +;
+        api $api:ident = $key:literal, versions $min:literal $(- $max:literal)?
+            $(, flexible $flexible:literal +)?;
         request $request:ident $(<$request_lt:lifetime>)? { $($request_fields:tt)* }
         response $response:ident $(<$response_lt:lifetime>)? { $($response_fields:tt)* }
         $(struct $name:ident $(<$lt:lifetime>)? { $($fields:tt)* })*
@@ -84,7 +85,7 @@ macro_rules! message {
             const NAME: &'static str = stringify!($api);
             const MIN: i16 = $min;
             const MAX: i16 = $crate::message!(@last $min $($max)?);
-            const FLEXIBLE: i16 = $flexible;
+            const FLEXIBLE: i16 = $crate::message!(@flexible $($flexible)?);
             type Request<'a> = $request $(<$request_lt>)?;
             type Response<'a> = $response $(<$response_lt>)?;
         }
@@ -95,6 +96,9 @@ macro_rules! message {
         $crate::message!(@message $api $response $(<$response_lt>)?);
         $($crate::message!(@struct $name $(<$lt>)? { $($fields)* });)*
     };
+
+    (@flexible) => { i16::MAX };
+    (@flexible $first:literal) => { $first };
 
     (@last $min:literal) => { $min };
     (@last $min:literal $max:literal) => { $max };
@@ -157,14 +161,14 @@ macro_rules! message {
             const KIND: $crate::wire::schema::Kind =
                 $crate::wire::schema::Kind::Struct(&$crate::wire::schema::Shape {
                     name: stringify!($name),
-                    fields: &[$($crate::wire::schema::Field {
+                    fields: $crate::wire::schema::tags_ascending(&[$($crate::wire::schema::Field {
                         name: stringify!($field),
                         kind: <$ty as $crate::wire::value::Value<'a>>::KIND,
                         versions: $crate::message!(@versions $first $($last)?),
                         null_from: $crate::message!(@option $($null)?),
                         tag: $crate::message!(@option $($tag)?),
                         default: $crate::message!(@text $($default)?),
-                    },)*],
+                    },)*]),
                 });
 
             fn size_min(form: $crate::wire::value::Form) -> usize {
@@ -206,7 +210,9 @@ macro_rules! message {
                             if $crate::message!(@option $($tag)?) == Some(tag)
                                 && $crate::message!(@versions $first $($last)?).hold(form.version)
                             {
-                                let form = form.null_from($crate::message!(@option $($null)?));
+                                let form = form
+                                    .null_from($crate::message!(@option $($null)?))
+                                    .in_tag();
                                 this.$field =
                                     <$ty as $crate::wire::value::Value<'a>>::read(content, form)?;
                                 return Ok(true);
@@ -243,7 +249,9 @@ macro_rules! message {
                     writer.unsigned_varint(tags);
                     $(
                         if $field && let Some(tag) = $crate::message!(@option $($tag)?) {
-                            let form = form.null_from($crate::message!(@option $($null)?));
+                            let form = form
+                                .null_from($crate::message!(@option $($null)?))
+                                .in_tag();
                             writer.tag(tag, |writer| {
                                 <$ty as $crate::wire::value::Value<'a>>::write(
                                     &self.$field, writer, form,
@@ -264,14 +272,22 @@ macro_rules! message {
                 reader: &mut $crate::wire::Reader<'a>,
                 form: $crate::wire::value::Form,
             ) -> $crate::wire::Result<Option<Self>> {
-                if reader.i8()? < 0 {
+                let null = if form.tagged {
+                    reader.unsigned_varint()? == 0
+                } else {
+                    reader.i8()? < 0
+                };
+                if null {
                     return Ok(None);
                 }
                 <Self as $crate::wire::value::Value<'a>>::read(reader, form).map(Some)
             }
 
-            fn write_null(writer: &mut $crate::wire::Writer<'_>, _: $crate::wire::value::Form) {
-                writer.i8(-1);
+            fn write_null(
+                writer: &mut $crate::wire::Writer<'_>,
+                form: $crate::wire::value::Form,
+            ) {
+                writer.i8(if form.tagged { 0 } else { -1 });
             }
 
             fn write_present(

@@ -4,14 +4,17 @@
 
 pub mod batch;
 pub mod compression;
+pub mod consumer_protocol;
 pub mod error;
 pub mod frame;
+pub mod internal;
 pub mod message;
 pub mod messages;
 pub mod primitives;
 pub mod record;
 pub mod schema;
 pub mod value;
+pub mod versioned;
 
 pub use error::{Error, Result, What};
 pub use message::{Api, Message};

@@ -42,6 +42,19 @@ pub struct Field {
     pub default: &'static str,
 }
 
+/// The fields as they are, whose tags are written in this order and must then ascend.
+pub const fn tags_ascending(fields: &'static [Field]) -> &'static [Field] {
+    let (mut index, mut least) = (0, 0);
+    while index < fields.len() {
+        if let Some(tag) = fields[index].tag {
+            assert!(tag >= least, "tags out of order");
+            least = tag + 1;
+        }
+        index += 1;
+    }
+    fields
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Bool,

@@ -15,17 +15,29 @@ pub struct Form {
     pub flexible: bool,
     /// Null is allowed here.
     pub nullable: bool,
+    /// The whole content of a tagged field.
+    pub tagged: bool,
 }
 
 impl Form {
+    pub const fn new(version: i16, flexible: bool) -> Form {
+        Form { version, flexible, nullable: false, tagged: false }
+    }
+
     /// The form of a field which may be null from that version on.
     #[inline]
     pub fn null_from(self, version: Option<i16>) -> Form {
-        Form { nullable: version.is_some_and(|version| self.version >= version), ..self }
+        let nullable = version.is_some_and(|version| self.version >= version);
+        Form { nullable, tagged: false, ..self }
+    }
+
+    #[inline]
+    pub fn in_tag(self) -> Form {
+        Form { tagged: true, ..self }
     }
 
     fn of_element(self) -> Form {
-        Form { nullable: false, ..self }
+        Form { nullable: false, tagged: false, ..self }
     }
 }
 

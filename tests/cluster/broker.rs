@@ -16,6 +16,7 @@ use ringmain::rt;
 use ringmain::rt::sim::{HostId, Sim};
 use ringmain::rt::{InboxSender, inbox, mesh};
 use ringmain::shard::directories::Given;
+use ringmain::shard::message::CoreCounters;
 
 const PORT: u16 = 9092;
 const MESH_BOUND: usize = 64;
@@ -29,6 +30,8 @@ pub struct Broker {
     pub directories: RefCell<Vec<&'static str>>,
     starts: Cell<u64>,
     control: RefCell<Option<InboxSender<Control>>>,
+    /// What its cores had counted when it stopped in order, since it was started first.
+    pub counted: Rc<Cell<CoreCounters>>,
     /// Why it could not start, if it could not.
     pub failure: Rc<RefCell<Option<String>>>,
 }
@@ -66,6 +69,7 @@ impl Broker {
             directories: RefCell::new(directories.to_vec()),
             starts: Cell::new(0),
             control: RefCell::default(),
+            counted: Rc::default(),
             failure: Rc::default(),
         }
     }
@@ -97,7 +101,7 @@ impl Broker {
         sim.start(self.host, self.cores, |core| {
             let seat = seats[core].take().expect("one seat a core");
             let commands = commands.take_if(|_| core == 0);
-            let failure = self.failure.clone();
+            let (failure, total) = (self.failure.clone(), self.counted.clone());
             let tell = move |event| {
                 if let Event::Failed(reason) = event {
                     rt::write_notice(format_args!("it cannot start: {reason}"));
@@ -106,7 +110,9 @@ impl Broker {
             };
             let plan = plan.clone();
             async move {
-                run_core(seat, plan, commands, tell).await;
+                let mut counted = run_core(seat, plan, commands, tell).await;
+                counted += total.get();
+                total.set(counted);
             }
         });
     }

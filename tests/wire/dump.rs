@@ -14,7 +14,7 @@ use ringmain::wire::messages::*;
 use ringmain::wire::record::{BatchBuilder, BatchFields, Header};
 use ringmain::wire::{Message, Reader, Writer};
 
-use crate::subject::{subjects, with_every_api};
+use crate::subject::{member_data, record_data, subjects, with_every_api};
 use crate::tree::{Encoder, Maker, Style, Tree};
 
 /// Messages per API, direction and version.
@@ -71,6 +71,32 @@ fn dump_messages(out: &mut String, prng: &mut Prng) {
     }
 }
 
+/// The Java class of a versioned struct; keys, which have their type for a version, have only one.
+fn java_class(name: &str) -> String {
+    match name {
+        "Subscription" | "Assignment" => format!("common.message.ConsumerProtocol{name}"),
+        _ if name.starts_with("Transaction") => format!("coordinator.transaction.generated.{name}"),
+        _ => format!("coordinator.group.generated.{name}"),
+    }
+}
+
+fn dump_data(out: &mut String, prng: &mut Prng) {
+    for subject in member_data().into_iter().chain(record_data()) {
+        for version in subject.versions.first..=subject.versions.last {
+            let java_version = if subject.name.ends_with("Key") { 0 } else { version };
+            for round in 0..crate::rounds(ROUNDS) {
+                let style = if round == 0 { Style::Least } else { Style::Random };
+                let tree = Maker { prng, version, style }.message(subject.shape);
+                let mut encoder = Encoder::new(version, subject.flexible);
+                encoder.fields(subject.shape, &tree);
+                let (class, bytes) = (java_class(subject.name), hex(&encoder.bytes));
+                writeln!(out, "data\t0\t{class}\t{java_version}\t{bytes}\t{}", json(&tree))
+                    .expect("a string takes it");
+            }
+        }
+    }
+}
+
 /// Requests, and our refusal of each.
 fn dump_refusals<A: for<'a> Refuse<'a>>(out: &mut String, prng: &mut Prng) {
     for version in A::MIN..=A::MAX {
@@ -116,6 +142,7 @@ fn dump_for_java() {
     let mut prng = Prng::new(crate::seed());
     let mut out = String::new();
     dump_messages(&mut out, &mut prng);
+    dump_data(&mut out, &mut prng);
     macro_rules! refusals {
         ($($file:ident::$api:ident: $_request:ident, $_response:ident;)*) => {
             $(dump_refusals::<$file::$api>(&mut out, &mut prng);)*

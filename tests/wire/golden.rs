@@ -9,7 +9,7 @@ use ringmain::wire::messages::describe_log_dirs::*;
 use ringmain::wire::messages::list_offsets::{self, *};
 use ringmain::wire::{Message, Reader, Writer, batch, record};
 
-fn check<'a, M: Message<'a>>(message: M, version: i16, golden: &'a [u8]) {
+pub fn check<'a, M: Message<'a>>(message: M, version: i16, golden: &'a [u8]) {
     let mut bytes = Vec::new();
     message.encode(&mut Writer::new(&mut bytes), version);
     assert_eq!(bytes, golden, "{message:?}");

@@ -6,7 +6,7 @@ use ringmain::wire::messages::produce::{Produce, ProduceHead, ProduceParts, Prod
 use ringmain::wire::{Api, Message, Reader};
 
 use crate::allocation::largest_during;
-use crate::subject::{Subject, subjects};
+use crate::subject::{Subject, everything, subjects};
 use crate::tree::{Encoder, LengthAt, Maker, Style};
 
 /// Largest block that reading `len` bytes may ask for. An element takes at most some 20 times its
@@ -37,7 +37,7 @@ fn sample(subject: &Subject, version: i16, prng: &mut Prng, style: Style) -> Enc
 #[test]
 fn every_truncation_is_an_error() {
     let mut prng = Prng::new(crate::seed());
-    for subject in subjects() {
+    for subject in everything() {
         for version in subject.versions.first..=subject.versions.last {
             for style in [Style::Least, Style::Random, Style::Random] {
                 let bytes = sample(&subject, version, &mut prng, style).bytes;
@@ -71,7 +71,7 @@ fn with_length(bytes: &[u8], at: LengthAt, length: u32) -> Vec<u8> {
 #[test]
 fn lengths_that_lie_are_errors() {
     let mut prng = Prng::new(crate::seed());
-    for subject in subjects() {
+    for subject in everything() {
         for version in subject.versions.first..=subject.versions.last {
             for style in [Style::Least, Style::Random] {
                 let good = sample(&subject, version, &mut prng, style);
@@ -123,7 +123,7 @@ const MUTATIONS: u64 = 50;
 fn changed_messages_are_errors_or_messages() {
     let mut prng = Prng::new(crate::seed());
     let mut still_read = 0u64;
-    for subject in subjects() {
+    for subject in everything() {
         for round in 0..crate::rounds(10_000) / MUTATIONS {
             let versions = (subject.versions.last - subject.versions.first + 1) as u64;
             let version = subject.versions.first + (round % versions) as i16;

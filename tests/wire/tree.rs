@@ -138,6 +138,9 @@ fn unimplemented_kind(kind: &Kind) -> ! {
 
 /// The value that a field has when it was left out.
 fn default_of(field: &Field, version: i16) -> Tree {
+    if field.default.starts_with("Some(") {
+        return empty(&field.kind, version);
+    }
     if field.default.is_empty() {
         return if field.null_from.is_some() { Tree::Null } else { empty(&field.kind, version) };
     }
@@ -185,6 +188,8 @@ pub struct Encoder {
     pub lengths: Vec<LengthAt>,
     pub version: i16,
     pub flexible: bool,
+    /// Writes the content of a tagged field, where a struct has another null.
+    tagged: bool,
     /// Adds tagged fields that nobody knows.
     pub strange_tags: Option<Prng>,
     /// Writes null for the field that would be the n-th length or count, allowed or not.
@@ -213,7 +218,7 @@ impl Encoder {
             match field.tag {
                 None => self.field(field, value),
                 Some(tag) if *value != default_of(field, self.version) => {
-                    let mut content = self.like();
+                    let mut content = Encoder { tagged: true, ..self.like() };
                     content.field(field, value);
                     self.null_is_later |= content.null_is_later;
                     tagged.push((tag, content));
@@ -244,6 +249,7 @@ impl Encoder {
 
     fn field(&mut self, field: &Field, value: &Tree) {
         let nullable = field.null_from.is_some_and(|from| self.version >= from);
+        let null = if std::mem::take(&mut self.tagged) { 0 } else { 0xff };
         assert!(nullable || *value != Tree::Null);
         if self.null_at == Some(self.lengths.len()) && has_length(&field.kind) {
             self.null_is_later = field.null_from.is_some() && !nullable;
@@ -251,7 +257,7 @@ impl Encoder {
             return;
         }
         if let (Kind::Struct(_), true) = (field.kind, nullable) {
-            self.bytes.push(if *value == Tree::Null { 0xff } else { 1 });
+            self.bytes.push(if *value == Tree::Null { null } else { 1 });
             if *value == Tree::Null {
                 return;
             }

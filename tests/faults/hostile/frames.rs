@@ -1,6 +1,7 @@
 //! Lengths that are absurd, keys and versions that do not exist, and bytes of other protocols.
 
 use ringmain::base::prng::Prng;
+use ringmain::handlers::SERVED;
 use ringmain::wire::APIS;
 use ringmain::wire::messages::api_versions::ApiVersions;
 
@@ -72,6 +73,12 @@ fn unknown_keys_and_versions_close_the_connection() {
     }
     for api in APIS.iter().filter(|api| api.name != "ApiVersions") {
         for version in [-1, api.min - 1, api.max + 1, i16::MIN, i16::MAX] {
+            target.assert_closes(&frame(api.key, version, &rest));
+        }
+    }
+    // Messages that are known, of APIs that nobody answers.
+    for api in APIS.iter().filter(|api| SERVED.iter().all(|served| served.key != api.key)) {
+        for version in api.min..=api.max {
             target.assert_closes(&frame(api.key, version, &rest));
         }
     }
