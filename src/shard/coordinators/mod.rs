@@ -102,6 +102,7 @@ impl Shard {
         for seat in seats.all() {
             seat.hush();
         }
+        seats.earlier.raise();
     }
 
     fn obey_in_seats<M: Coordinated>(&self) {
