@@ -1,6 +1,7 @@
 //! The command line: one file, or one folder, a subcommand. Errors are one line, and say what to do.
 
 mod arguments;
+mod claim;
 mod cluster;
 mod consume;
 mod escape;

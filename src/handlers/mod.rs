@@ -4,6 +4,7 @@
 //! handler fixes the order of what it does; its answer may come later through its [`Ticket`].
 
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod appending;
 mod create_partitions;
@@ -108,6 +109,7 @@ apis! {
         offset_for_leader_epoch::OffsetForLeaderEpoch,
         describe_configs::DescribeConfigs,
         alter_configs::AlterConfigs,
+        alter_replica_log_dirs::AlterReplicaLogDirs,
         describe_log_dirs::DescribeLogDirs,
         create_partitions::CreatePartitions,
         delete_groups::DeleteGroups,

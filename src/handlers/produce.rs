@@ -186,7 +186,7 @@ impl<'c> Run<'c> {
         }
         let shard = self.cx.shard();
         if place.core == shard.core() {
-            let here = place.here.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+            let here = place.here.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
             Counters::add(&shard.counters.direct, 1);
             here.append(records, wait, &self.group, index);
             return Ok(());

@@ -28,8 +28,12 @@ pub enum Ask {
     DeleteBefore {
         offset: i64,
     },
-    /// Bytes on disk.
+    /// Bytes on disk, and where.
     Size,
+    /// Moves the partition to another data directory, by its place; answered at once.
+    Move {
+        directory: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +68,24 @@ pub enum Told {
         end_offset: i64,
     },
     Start(i64),
-    Size(u64),
+    Size(Sizes),
+}
+
+/// What a partition takes on the disks of its host; directories by their places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub directory: usize,
+    pub bytes: u64,
+    /// Of the copy in the making, when it moves.
+    pub future: Option<Future>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Future {
+    pub directory: usize,
+    pub bytes: u64,
+    /// Records that it does not have yet.
+    pub lag: i64,
 }
 
 #[derive(Default)]

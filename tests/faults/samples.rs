@@ -52,7 +52,8 @@ shapes! {
     api_versions::ApiVersions create_topics::CreateTopics
     delete_topics::DeleteTopics delete_records::DeleteRecords init_producer_id::InitProducerId
     offset_for_leader_epoch::OffsetForLeaderEpoch describe_configs::DescribeConfigs
-    alter_configs::AlterConfigs describe_log_dirs::DescribeLogDirs
+    alter_configs::AlterConfigs alter_replica_log_dirs::AlterReplicaLogDirs
+    describe_log_dirs::DescribeLogDirs
     create_partitions::CreatePartitions delete_groups::DeleteGroups
     incremental_alter_configs::IncrementalAlterConfigs offset_delete::OffsetDelete
     describe_cluster::DescribeCluster list_config_resources::ListConfigResources
