@@ -5,13 +5,12 @@
 //! listen when all partitions are open, and stops them. No core serves before all are ready.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::prng::Prng;
-use crate::cluster::{ClusterImage, Command, Lanes, Node, controller};
+use crate::cluster::{ClusterImage, Command, Lanes, Node, Topic, controller, directories};
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
 use crate::handlers::Desk;
@@ -20,19 +19,22 @@ use crate::model::{CoreId, NodeId};
 use crate::notice;
 use crate::rt::{self, Inbox, MeshSeat};
 use crate::server::Front;
-use crate::shard::checkpoints::{self, Checkpoints};
+use crate::shard::directories::{Given, own_dir};
+use crate::shard::inspection::inspect;
 use crate::shard::message::{CoreCounters, Message, Reply, Request};
-use crate::shard::meta_properties::{self, MetaProperties};
 use crate::shard::metadata::Metadata;
 use crate::shard::proposal::Proposal;
-use crate::shard::{METADATA_CORE, Order, Shard, foreign, offset_files};
+use crate::shard::scan::scan;
+use crate::shard::settle::settle;
+use crate::shard::{METADATA_CORE, Order, Shard, checkpoints, foreign, offset_files};
 
 /// What every core of a host is told before it starts.
 #[derive(Clone)]
 pub struct Plan {
     pub fixed: Overrides,
     pub config: BrokerConfig,
-    pub data_dir: PathBuf,
+    /// The data directories; at least one.
+    pub data: Vec<Given>,
     /// The address to listen on; lanes add their number to the port.
     pub listen: IpAddr,
     pub lanes: Lanes,
@@ -48,6 +50,7 @@ impl Plan {
         log::Limits {
             cache_bytes: memory / 2,
             unwritten_bytes: memory / 4,
+            spare_bytes: self.config.recycle_per_core_bytes as u64,
             ..log::Limits::default()
         }
     }
@@ -80,23 +83,14 @@ pub async fn run_core(
     let port = seat.join().await;
     let logs = log::Budget::new(plan.limits());
     let receivers = port.take_receivers();
-    let checkpoints = match Checkpoints::load(&plan.data_dir).await {
-        Ok(checkpoints) => checkpoints,
-        Err(error) => {
-            notice!("no checkpoints, every log is scanned: {}: {error}", plan.data_dir.display());
-            Checkpoints::default()
-        }
-    };
-    let (fixed, data_dir) = (plan.fixed.clone(), plan.data_dir.clone());
     // Another sequence on each core, and another than the ids of topics come from.
     let random = Prng::new(Prng::new(plan.seed ^ !(port.core() as u64)).next_u64());
-    let shard = Shard::new(port, plan.cores, fixed, data_dir, logs, checkpoints, random);
+    let shard = Shard::new(port, plan.cores, plan.fixed.clone(), logs, random);
     let _peers: Vec<_> = receivers
         .into_iter()
         .map(|(from, receiver)| rt::spawn(shard.clone().serve_peer(from, receiver)))
         .collect();
     let _housekeeping = rt::spawn_background(shard.clone().keep_house());
-    let _space = rt::spawn(shard.clone().watch_space());
     let _cleaning = rt::spawn_background(shard.clone().clean_logs());
     let _retention = rt::spawn_background(shard.clone().retain_logs());
     match control {
@@ -133,6 +127,7 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
     let hushed: Vec<_> = others(shard).map(|core| shard.call(core, Request::Hush)).collect();
     shard.hush_coordinators();
     hush(front).await;
+    shard.end_moves().await;
     for hushed in hushed {
         hushed.await;
     }
@@ -141,27 +136,42 @@ async fn lead(shard: &Rc<Shard>, plan: &Plan, control: Inbox<Control>, tell: imp
     for stopped in stopped {
         stopped.await;
     }
-    if was_open && let Err(error) = hand_over(plan).await {
-        notice!("nothing was written for a Kafka to find: {}: {error}", plan.data_dir.display());
+    if was_open {
+        hand_over(shard).await;
     }
 }
 
 /// Says in Kafka's files what the closed logs are.
-async fn hand_over(plan: &Plan) -> std::io::Result<()> {
-    let closed = Checkpoints::load(&plan.data_dir).await?.into_entries();
-    offset_files::write(&plan.data_dir, &closed).await
+async fn hand_over(shard: &Shard) {
+    for directory in shard.online() {
+        let written = async {
+            let (closed, _) = checkpoints::read(&directory.path).await?;
+            offset_files::write(&directory.path, &closed).await
+        };
+        if let Err(error) = written.await {
+            let path = directory.path.display();
+            notice!("nothing was written for a Kafka to find: {path}: {error}");
+        }
+    }
 }
 
 /// Takes from Kafka's files what will not stay true.
-async fn take_over(plan: &Plan) -> std::io::Result<()> {
-    let opened = Checkpoints::load(&plan.data_dir).await?.into_entries();
-    offset_files::forget(&plan.data_dir, &opened).await
+async fn take_over(shard: &Shard) -> Result<(), String> {
+    for directory in shard.online() {
+        let taken = async {
+            let (opened, _) = checkpoints::read(&directory.path).await?;
+            offset_files::forget(&directory.path, &opened).await
+        };
+        taken.await.map_err(|error| format!("{}: {error}", directory.path.display()))?;
+    }
+    Ok(())
 }
 
 async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>), String> {
     let node = NodeId(plan.config.node_id);
-    let dir = plan.data_dir.join(".ringmain").join("metadata");
-    let metadata = Metadata::open(&dir, node, plan.fixed.clone(), plan.seed)
+    let mut inspected = inspect(&plan.data, node).await?;
+    let own = own_dir(&plan.data[inspected.metadata].path);
+    let metadata = Metadata::open(&own.join("metadata"), node, plan.fixed.clone(), plan.seed)
         .await
         .map_err(|error| format!("the metadata cannot be read: {error}"))?;
     shard.set_metadata(metadata.clone());
@@ -172,52 +182,51 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
         lanes: plan.lanes.advertised(plan.config.advertised_host()),
     };
     let image = metadata.image();
-    let unreadable = |error| format!("{} cannot be read: {error}", plan.data_dir.display());
-    if image.is_formatted() {
-        // Before any core opens what it is given.
-        foreign::set_strays_aside(&image, &plan.data_dir).await.map_err(unreadable)?;
+    let started = metadata.with_random(|random| controller::start_node(&image, itself, random));
+    let (formats, mut started): (Vec<_>, Vec<_>) =
+        started.into_iter().partition(|c| matches!(c, Command::FormatCluster { .. }));
+    let cluster = match formats.first() {
+        // Directories that came from Kafka keep their cluster.
+        Some(Command::FormatCluster { id }) => inspected.cluster.unwrap_or(*id),
+        _ => image.cluster_id(),
+    };
+    // Before anything is written down that calls a directory by its id.
+    let mut random = metadata.with_random(|random| Prng::new(random.next_u64()));
+    inspected.sign(cluster, node, &mut random).await?;
+    let known = Arc::new(inspected.directories);
+    let using: Vec<_> =
+        others(shard).map(|core| shard.call(core, Request::Use(known.clone()))).collect();
+    shard.use_directories(&known).await;
+    for used in using {
+        used.await;
     }
-    let known = meta_properties::load(&plan.data_dir).await.map_err(unreadable)?;
-    if let Some(other) = known.filter(|known| known.node != node) {
-        return Err(format!(
-            "{} belongs to node {}, not to node {node}: set node.id, or choose another directory \
-             with --data",
-            plan.data_dir.display(),
-            other.node
-        ));
+    let mut items = Vec::new();
+    for directory in shard.online() {
+        let found = scan(&directory.path, directory.id).await;
+        let found = found.map_err(|error| unreadable(&directory.path, &error))?;
+        items.extend(found);
     }
-    let mut started = metadata.with_random(|random| controller::start_node(&image, itself, random));
-    if let Some(known) = known {
-        // A directory that came from Kafka keeps its cluster.
-        for command in &mut started {
-            if let Command::FormatCluster { id } = command {
-                *id = known.cluster;
-            }
-        }
-    }
-    if !image.is_formatted() {
+    let mut after = ClusterImage::clone(&image);
+    started.iter().for_each(|command| drop(after.apply(command)));
+    if !formats.is_empty() {
         // A first start takes what it finds; one that a crash cuts short is a first start again.
-        let (format, mut rest): (Vec<_>, Vec<_>) =
-            started.into_iter().partition(|c| matches!(c, Command::FormatCluster { .. }));
-        let mut registered = ClusterImage::clone(&image);
-        for command in &rest {
-            registered.apply(command);
-        }
-        let found = foreign::topics(&registered, node, &plan.data_dir).await;
-        rest.extend(found.map_err(unreadable)?);
-        rest.extend(format);
-        started = rest;
+        let found = foreign::topics(&after, node, &items, &plan.config).await;
+        let found = found.map_err(|error| format!("what is there cannot be read: {error}"))?;
+        found.iter().for_each(|command| drop(after.apply(command)));
+        started.extend(found);
+    }
+    let mut takers = shard.takers(&after).await;
+    let choose = |_: &Topic| directories::choose(&mut takers, 0).unwrap_or_default();
+    // Before any core opens what it is given.
+    let settled = settle(&after, node, &known, &items, choose).await?;
+    started.extend(settled.commands);
+    if !formats.is_empty() {
+        started.push(Command::FormatCluster { id: cluster });
     }
     if started.is_empty() {
         metadata.tell(shard, image.clone()).await;
     } else {
         decide(shard, &metadata, started).await?;
-    }
-    if known.is_none() {
-        let of = MetaProperties { cluster: metadata.image().cluster_id(), node };
-        let mut random = metadata.with_random(|random| Prng::new(random.next_u64()));
-        let created = meta_properties::create(&plan.data_dir, of, &mut random).await;
-        created.map_err(|error| format!("{}: {error}", plan.data_dir.display()))?;
     }
     // From now on a crash is a crash: no file may say that its core closed in order.
     let noted: Vec<_> = others(shard).map(|core| shard.call(core, Request::Note)).collect();
@@ -225,13 +234,17 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
     for noted in noted {
         noted.await;
     }
-    if let Err(error) = checkpoints::remove_beyond(&shard.own_dir(), plan.cores).await {
-        notice!("old checkpoints were not removed: {error}");
+    for directory in shard.online() {
+        if let Err(error) = checkpoints::remove_beyond(&directory.own_dir(), plan.cores).await {
+            notice!("old checkpoints were not removed: {error}");
+        }
     }
-    take_over(plan).await.map_err(unreadable)?;
+    take_over(shard).await?;
     // Before the first client may fill what is left.
-    if !shard.look_for_space(false).await.is_short {
-        shard.hold_room_back().await;
+    for directory in shard.online() {
+        if !shard.look_for_space(&directory, false).await.is_short {
+            shard.hold_room_back(&directory).await;
+        }
     }
     let opening: Vec<_> = others(shard).map(|core| shard.call(core, Request::Open)).collect();
     let front = open(shard, plan)?;
@@ -243,7 +256,12 @@ async fn start(shard: &Rc<Shard>, plan: &Plan) -> Result<(Front, Vec<SocketAddr>
             _ => return Err("a core did not start".to_owned()),
         }
     }
+    shard.move_again(settled.moves).await;
     Ok((front, addresses))
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> String {
+    format!("{} cannot be read: {error}", path.display())
 }
 
 async fn decide(
@@ -280,6 +298,7 @@ async fn follow(shard: &Rc<Shard>, plan: &Plan) {
             Order::Hush => {
                 shard.hush_coordinators();
                 hush(front.take()).await;
+                shard.end_moves().await;
                 shard.reply(METADATA_CORE, call, Reply::Hushed);
             }
             Order::Stop => {

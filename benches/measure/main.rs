@@ -1,6 +1,6 @@
 //! Measures a running broker from outside, and what the same machine does without one: the load
 //! client (`produce`, `fetch`, `drain`, `topic`) and the yardsticks (`ceiling`, `check`, `send`,
-//! `splice`, `device`). `scripts/measure` runs them against each other; each also runs by itself:
+//! `splice`, `device`, `many`). `scripts/measure` runs them against each other; each also runs by itself:
 //!
 //! ```text
 //! cargo bench --bench measure -- ceiling --help
@@ -14,6 +14,7 @@ mod drain;
 mod fetch;
 mod gauge;
 mod links;
+mod many;
 mod pace;
 mod produce;
 mod requests;
@@ -58,6 +59,8 @@ enum Command {
     Splice(stream::Splice),
     /// What the disk does: block sizes, depths, ways of being durable
     Device(device::Device),
+    /// What the disk does with many files at once: a flush for each, or one for all
+    Many(many::Many),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Some(Command::Send(command)) => stream::send(&command),
         Some(Command::Splice(command)) => stream::splice(&command),
         Some(Command::Device(command)) => device::run(&command),
+        Some(Command::Many(command)) => many::run(&command),
         // What a test runner and a bare `cargo bench` do.
         None => Arguments::command().print_help(),
     };

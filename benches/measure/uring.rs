@@ -23,6 +23,11 @@ impl Uring {
         builder.build(ENTRIES).map(Uring)
     }
 
+    /// How many of the kernel's workers may be busy with operations that block.
+    pub fn limit_workers(&self, most: u32) -> io::Result<()> {
+        self.0.submitter().register_iowq_max_workers(&mut [most, most])
+    }
+
     /// Registers fixed buffers, to be named by their place in the list.
     ///
     /// # Safety

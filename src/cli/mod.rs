@@ -1,10 +1,12 @@
 //! The command line: one file, or one folder, a subcommand. Errors are one line, and say what to do.
 
 mod arguments;
+mod claim;
 mod cluster;
 mod consume;
 mod escape;
 mod failure;
+mod group;
 mod input;
 mod interrupt;
 mod log;
@@ -62,6 +64,9 @@ enum Command {
     Produce(produce::Produce),
     /// Read records of a topic
     Consume(consume::Consume),
+    /// List, describe, reset and delete consumer groups
+    #[command(subcommand)]
+    Group(group::Group),
     /// Look at a log's files, and check them
     #[command(subcommand)]
     Log(log::Log),
@@ -76,6 +81,7 @@ pub fn run() -> ExitCode {
         Ok(Command::Txn(txn)) => txn::run(txn),
         Ok(Command::Produce(produce)) => produce::run(produce),
         Ok(Command::Consume(consume)) => consume::run(consume),
+        Ok(Command::Group(group)) => group::run(group),
         Ok(Command::Log(log)) => log::run(log),
     };
     match result {

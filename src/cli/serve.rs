@@ -1,17 +1,17 @@
 //! `ringmain serve`: checks the host, starts the cores, waits for a signal, stops in order.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use clap::Args;
-use rustix::fs::{FlockOperation, fcntl_lock};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::claim::claim_all;
 use super::units::{bytes, thousands};
 use crate::cluster::Lanes;
 use crate::config::BrokerSettings;
@@ -23,8 +23,6 @@ use crate::rt;
 use crate::rt::glommio::{Layout, run_cores};
 use crate::shard::message::CoreCounters;
 
-/// Version of the data directory's layout; a larger one is of a newer Ringmain.
-const FORMAT: u32 = 1;
 /// Messages that a ring between two cores holds.
 const MESH_BOUND: usize = 1024;
 
@@ -33,9 +31,9 @@ pub struct Serve {
     /// Settings in TOML; see docs/config.md
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the data lies [default: ./ringmain-data]
+    /// Where the data lies; several times for several disks [default: ./ringmain-data]
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    data: Vec<PathBuf>,
     /// Address and base port; lane l listens on port + l [default: 127.0.0.1:9092]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
@@ -56,10 +54,6 @@ pub struct Serve {
 pub fn run(args: Serve) -> Result<(), String> {
     let settings = load(&args)?;
     let config = BrokerConfig::resolve(&settings);
-    if config.log_dirs.len() != 1 {
-        return Err("log.dirs names several directories; this version keeps all data in one".into());
-    }
-    let data_dir = PathBuf::from(&config.log_dirs[0]);
     let cpus = cpus(&config.cores)?;
     check_host(cpus.len())?;
     let mut lanes =
@@ -71,11 +65,11 @@ pub fn run(args: Serve) -> Result<(), String> {
         lanes = Lanes::plan(NodeId(config.node_id), cpus.len() as u16, config.lanes, port)
             .map_err(|fault| fault.to_string())?;
     }
-    let _lock = claim(&data_dir)?;
+    let (data, _locks) = claim_all(&config.log_dirs)?;
     let plan = Arc::new(Plan {
         fixed: settings.fixed.clone(),
         config: config.clone(),
-        data_dir: data_dir.clone(),
+        data,
         listen,
         lanes,
         cores: cpus.len(),
@@ -83,7 +77,9 @@ pub fn run(args: Serve) -> Result<(), String> {
     });
     let durability = TopicConfig::resolve(&Default::default(), &settings).durability;
     start(plan, &cpus, |plan, addresses, opened| {
-        println!("ringmain {}: data in {}", env!("CARGO_PKG_VERSION"), plan.data_dir.display());
+        let data: Vec<String> =
+            plan.data.iter().map(|given| given.path.display().to_string()).collect();
+        println!("ringmain {}: data in {}", env!("CARGO_PKG_VERSION"), data.join(", "));
         for (core, (cpu, address)) in cpus.iter().zip(addresses).enumerate() {
             let lane = plan.lanes.lane_of(CoreId(core as u16));
             let broker = plan.lanes.broker_id(lane);
@@ -117,7 +113,8 @@ fn load(args: &Serve) -> Result<BrokerSettings, String> {
     let mut flag = |key: &str, value: Option<String>| {
         flags.extend(value.map(|value| format!("{key}={value}")));
     };
-    let data = args.data.as_ref().map(|dir| dir.display().to_string());
+    let data: Vec<String> = args.data.iter().map(|dir| dir.display().to_string()).collect();
+    let data = (!data.is_empty()).then(|| data.join(","));
     let unset = file.as_deref().is_none_or(|text| !text.contains("log.dirs"));
     flag("log.dirs", data.or_else(|| unset.then(|| "./ringmain-data".to_owned())));
     flag("ringmain.listen", args.listen.clone());
@@ -220,61 +217,6 @@ fn free_ports(listen: IpAddr, count: u16) -> Result<u16, String> {
         }
     }
     Err(format!("no {count} neighbouring ports are free"))
-}
-
-/// Makes the data directory ours: one process at a time, and no newer layout.
-fn claim(dir: &Path) -> Result<File, String> {
-    let name = dir.display();
-    let own = dir.join(".ringmain");
-    let is_new = !dir.exists();
-    fs::create_dir_all(dir).map_err(|error| {
-        format!("{name} cannot be used for data: {error} (choose another with --data)")
-    })?;
-    // Kafka locks the same file, in the same way; and nothing is touched before.
-    let lock = File::create(dir.join(".lock")).map_err(|error| {
-        format!("{name} cannot be written: {error} (choose another with --data)")
-    })?;
-    fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        format!("{name} is in use by another broker: stop it, or choose another with --data")
-    })?;
-    fs::create_dir_all(&own).map_err(|error| {
-        format!("{name} cannot be used for data: {error} (choose another with --data)")
-    })?;
-    let format = own.join("format");
-    match fs::read_to_string(&format) {
-        Ok(text) => match text.trim().parse::<u32>() {
-            Ok(found) if found <= FORMAT => {}
-            Ok(found) => {
-                return Err(format!(
-                    "{name} was written by a newer Ringmain (layout {found}, this one knows \
-                     {FORMAT}): upgrade, or choose another with --data"
-                ));
-            }
-            Err(_) => return Err(format!("{} does not hold a number", format.display())),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            begin(dir, &own, is_new).map_err(|error| format!("{}: {error}", format.display()))?;
-        }
-        Err(error) => return Err(format!("{}: {error}", format.display())),
-    }
-    Ok(lock)
-}
-
-/// Says of a directory that it is ours; of one that we made, its own name becomes durable, too.
-fn begin(dir: &Path, own: &Path, is_new: bool) -> io::Result<()> {
-    // A power cut must not leave the name without the number.
-    let beside = own.join("format.tmp");
-    let mut file = File::create(&beside)?;
-    file.write_all(format!("{FORMAT}\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, own.join("format"))?;
-    for dir in [own, dir] {
-        File::open(dir)?.sync_all()?;
-    }
-    match dir.canonicalize()?.parent() {
-        Some(parent) if is_new => File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
 }
 
 fn random_seed() -> Result<u64, String> {

@@ -12,6 +12,7 @@ mod connection;
 pub mod consumer;
 mod endpoint;
 mod error;
+mod groups;
 mod metadata;
 mod offsets;
 mod options;
@@ -26,6 +27,10 @@ pub use cluster::Cluster;
 pub use connection::{Connection, Pending};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::Error;
+pub use groups::{
+    Committed, Group, GroupMember, ListedGroup, commit, committed, coordinator, delete_group,
+    describe_group, list_groups,
+};
 pub use metadata::{Broker, Metadata, Partition, Scope, Topic};
 pub use offsets::{Isolation, OffsetAt, list_offsets};
 pub use options::Options;

@@ -12,7 +12,7 @@ use super::frame::{self, FrameFault};
 use super::{Node, Replica};
 use crate::config::Overrides;
 use crate::config::limits::COMMAND_BYTES_MAX;
-use crate::model::{ClusterId, CoreId, LeaderEpoch, NodeId, PartitionId, TopicId};
+use crate::model::{ClusterId, CoreId, DirectoryId, LeaderEpoch, NodeId, PartitionId, TopicId};
 
 /// A change of the [`ClusterImage`](super::ClusterImage).
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -66,6 +66,13 @@ pub enum Command {
         core: CoreId,
         /// The partition's epoch from now on.
         leader_epoch: LeaderEpoch,
+    },
+    /// Says in which data directories of a host partitions lie, from `first` on.
+    AssignDirectories {
+        id: TopicId,
+        node: NodeId,
+        first: PartitionId,
+        directories: Vec<DirectoryId>,
     },
 }
 

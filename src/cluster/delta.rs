@@ -30,6 +30,12 @@ pub enum Change {
         from: CoreId,
         to: CoreId,
     },
+    /// Of a host, from `first` on.
+    DirectoriesAssigned {
+        id: TopicId,
+        node: NodeId,
+        first: PartitionId,
+    },
     TopicConfigsChanged(TopicId),
     /// Of one host, or of all of them.
     BrokerConfigsChanged(Option<NodeId>),

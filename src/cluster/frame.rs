@@ -18,6 +18,7 @@ pub(super) struct Magic(pub [u8; 4]);
 
 pub(super) const COMMAND: Magic = Magic(*b"\xf5RMc");
 pub(super) const SNAPSHOT: Magic = Magic(*b"\xf5RMs");
+pub(super) const DIRECTORIES: Magic = Magic(*b"\xf5RMd");
 
 /// Raised with every change of an archived type; older ones stay readable by types of their own.
 pub(super) const VERSION: u16 = 1;
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_magic_is_no_text() {
-        for magic in [COMMAND, SNAPSHOT] {
+        for magic in [COMMAND, SNAPSHOT, DIRECTORIES] {
             assert!(std::str::from_utf8(&magic.0).is_err());
         }
     }

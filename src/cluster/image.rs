@@ -13,7 +13,7 @@ use super::topics::Topics;
 use super::{Change, Command, Delta, lanes};
 use crate::config::{BrokerSettings, Overrides};
 use crate::model::{
-    BrokerId, ClusterId, CoreId, LeaderEpoch, NodeId, PartitionId, TopicId, topic_name,
+    BrokerId, ClusterId, CoreId, DirectoryId, LeaderEpoch, NodeId, PartitionId, TopicId, topic_name,
 };
 
 /// What clients take for a broker.
@@ -58,6 +58,9 @@ pub struct Topic {
     pub configs: Overrides,
     /// By number.
     pub partitions: Vec<Partition>,
+    /// Of each host, by the partition's number: the data directory that holds it there. Those at the
+    /// end that nobody has chosen yet are not there.
+    pub directories: BTreeMap<NodeId, Vec<DirectoryId>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,6 +91,12 @@ impl Partition {
 impl Topic {
     pub fn partition(&self, partition: PartitionId) -> Option<&Partition> {
         self.partitions.get(partition.index()?)
+    }
+
+    /// The data directory that holds a partition on a host; nil while none was chosen.
+    pub fn directory(&self, node: NodeId, partition: PartitionId) -> DirectoryId {
+        let held = || self.directories.get(&node)?.get(partition.index()?).copied();
+        held().unwrap_or(DirectoryId::NIL)
     }
 }
 
@@ -253,6 +262,7 @@ impl ClusterImage {
                     id: *id,
                     configs: configs.clone(),
                     partitions: partitions.iter().cloned().map(Partition::new).collect(),
+                    directories: BTreeMap::new(),
                 };
                 let created = fits && self.topics.insert(topic());
                 created.then_some(Change::TopicCreated(*id))
@@ -319,6 +329,22 @@ impl ClusterImage {
                     }
                 })?;
                 Some(Change::PartitionPlaced { id, partition, node, from, to: core })
+            }
+            Command::AssignDirectories { id, node, first, directories } => {
+                let (id, node, first) = (*id, *node, *first);
+                let topic = self.topics.by_id(id)?;
+                let range = first.index()?..first.index()?.checked_add(directories.len())?;
+                let fits = !directories.is_empty() && range.end <= topic.partitions.len();
+                let present = (first.0..).map(|at| topic.directory(node, PartitionId(at)));
+                if !fits || present.zip(directories).all(|(is, shall)| is == *shall) {
+                    return None;
+                }
+                self.topics.change(id, |topic| {
+                    let held = topic.directories.entry(node).or_default();
+                    held.resize(held.len().max(range.end), DirectoryId::NIL);
+                    held[range].copy_from_slice(directories);
+                })?;
+                Some(Change::DirectoriesAssigned { id, node, first })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The cluster's metadata as rules: what exists ([`image`]), how it changes ([`command`], applied
-//! by the image), which changes a request leads to ([`controller`], [`placement`], [`lanes`]), and
+//! by the image), which changes a request leads to ([`controller`], [`placement`], [`lanes`]), on which
+//! of a host's disks partitions lie ([`directories`]), and
 //! how both are written down ([`journal`], [`snapshot`]).
 //!
 //! No I/O, no clock, no hashing by chance: the same commands give the same image everywhere, live
@@ -8,6 +9,7 @@
 pub mod command;
 pub mod controller;
 mod delta;
+pub mod directories;
 mod frame;
 pub mod image;
 pub mod journal;

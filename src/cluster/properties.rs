@@ -7,7 +7,7 @@ use super::{ClusterImage, Command, Lanes, Node, Replica, command, snapshot};
 use crate::base::prng::Prng;
 use crate::config::Overrides;
 use crate::config::broker::LaneCount;
-use crate::model::{ClusterId, CoreId, LeaderEpoch, NodeId, PartitionId, TopicId};
+use crate::model::{ClusterId, CoreId, DirectoryId, LeaderEpoch, NodeId, PartitionId, TopicId};
 
 const SEEDS: u64 = 60;
 
@@ -53,7 +53,7 @@ fn random_command(random: &mut Prng, image: &ClusterImage) -> Command {
     let id = topic_id(random);
     let partitions: Vec<Vec<Replica>> = (0..below(random, 4)).map(|_| replicas(random)).collect();
     let known = image.topic_by_id(id);
-    match below(random, 12) {
+    match below(random, 14) {
         0 => Command::FormatCluster { id: ClusterId([below(random, 3) as u8; 16]) },
         1 => Command::RegisterNode(node(random)),
         2..=4 => {
@@ -76,6 +76,14 @@ fn random_command(random: &mut Prng, image: &ClusterImage) -> Command {
             let first = image.next_producer_id() + i64::from(random.chance(1, 8));
             Command::AllocateProducerIds { node: NodeId(1), first, count: 1000 }
         }
+        10 | 11 => Command::AssignDirectories {
+            id,
+            node: NodeId(below(random, 3) as i32),
+            first: PartitionId(below(random, 3) as i32 - i32::from(random.chance(1, 8))),
+            directories: (0..below(random, 3))
+                .map(|_| DirectoryId([below(random, 3) as u8; 16]))
+                .collect(),
+        },
         _ => Command::PlacePartition {
             id,
             partition: PartitionId(below(random, 4) as i32 - i32::from(random.chance(1, 8))),

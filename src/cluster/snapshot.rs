@@ -1,8 +1,10 @@
 //! An image in one piece, so that the journal before it can go.
 //!
-//! One frame whose index is that of the last command in the image. Unlike a journal's end, nothing
+//! One frame whose index is that of the last command in the image, and behind it another that says in
+//! which data directories partitions lie, if anybody has chosen any. Unlike a journal's end, nothing
 //! of a snapshot may be missing: it is good as a whole, or it is refused.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rkyv::rancor;
@@ -15,7 +17,7 @@ use super::image::well_formed;
 use super::{ClusterImage, Node, Partition, Topic};
 use crate::config::Overrides;
 use crate::config::limits::SNAPSHOT_BYTES_MAX;
-use crate::model::{ClusterId, NodeId, TopicId};
+use crate::model::{ClusterId, DirectoryId, NodeId, TopicId};
 
 #[derive(Archive, Serialize, Deserialize)]
 struct ImageRecord {
@@ -44,6 +46,14 @@ struct NodeConfigsRecord {
     configs: Overrides,
 }
 
+/// Where the partitions of a topic lie on a host.
+#[derive(Archive, Serialize, Deserialize)]
+struct DirectoriesRecord {
+    id: TopicId,
+    node: NodeId,
+    directories: Vec<DirectoryId>,
+}
+
 /// The whole snapshot file.
 pub fn encode(image: &ClusterImage) -> Vec<u8> {
     let record = ImageRecord {
@@ -68,21 +78,52 @@ pub fn encode(image: &ClusterImage) -> Vec<u8> {
     };
     let payload = rkyv::to_bytes::<rancor::Error>(&record).expect("memory takes the image");
     assert!(payload.len() <= SNAPSHOT_BYTES_MAX, "the limits of topics keep the image below this");
-    frame::seal(frame::SNAPSHOT, image.applied, false, &payload)
+    let held = image.topics().flat_map(|topic| {
+        let held = topic.directories.iter();
+        held.map(|(&node, directories)| (topic.id, node, directories.clone()))
+    });
+    let held: Vec<DirectoriesRecord> =
+        held.map(|(id, node, directories)| DirectoriesRecord { id, node, directories }).collect();
+    // Which also says whether another frame follows.
+    let mut bytes = frame::seal(frame::SNAPSHOT, image.applied, !held.is_empty(), &payload);
+    if !held.is_empty() {
+        let payload = rkyv::to_bytes::<rancor::Error>(&held).expect("memory takes the image");
+        bytes.extend(frame::seal(frame::DIRECTORIES, image.applied, true, &payload));
+    }
+    bytes
 }
 
 /// The image of a whole snapshot file.
 pub fn decode(bytes: &[u8]) -> Result<ClusterImage, FrameFault> {
     let frame = frame::open(frame::SNAPSHOT, bytes, SNAPSHOT_BYTES_MAX)?;
-    if frame.len() != bytes.len() {
+    let record = rkyv::from_bytes::<ImageRecord, rancor::Error>(&aligned(frame.payload))
+        .map_err(|fault| FrameFault::Payload(fault.to_string()))?;
+    let mut image = rebuild(record, frame.index)?;
+    let rest = &bytes[frame.len()..];
+    if !frame.joins && rest.is_empty() {
+        return Ok(image);
+    }
+    let held = frame::open(frame::DIRECTORIES, rest, SNAPSHOT_BYTES_MAX)?;
+    if held.len() != rest.len() || held.index != frame.index {
         return Err(FrameFault::Payload("bytes follow the snapshot".into()));
     }
-    // The archive is read in place and wants its alignment.
-    let mut payload = AlignedVec::<16>::with_capacity(frame.payload.len());
-    payload.extend_from_slice(frame.payload);
-    let record = rkyv::from_bytes::<ImageRecord, rancor::Error>(&payload)
+    let held = rkyv::from_bytes::<Vec<DirectoriesRecord>, rancor::Error>(&aligned(held.payload))
         .map_err(|fault| FrameFault::Payload(fault.to_string()))?;
-    rebuild(record, frame.index)
+    for DirectoriesRecord { id, node, directories } in held {
+        let fits = image.topics.by_id(id).is_some_and(|t| directories.len() <= t.partitions.len());
+        if !fits {
+            return Err(FrameFault::Payload("directories of partitions that are not there".into()));
+        }
+        image.topics.change(id, |topic| topic.directories.insert(node, directories));
+    }
+    Ok(image)
+}
+
+/// An archive is read in place and wants its alignment.
+fn aligned(payload: &[u8]) -> AlignedVec<16> {
+    let mut aligned = AlignedVec::<16>::with_capacity(payload.len());
+    aligned.extend_from_slice(payload);
+    aligned
 }
 
 fn rebuild(record: ImageRecord, applied: u64) -> Result<ClusterImage, FrameFault> {
@@ -115,6 +156,7 @@ fn rebuild(record: ImageRecord, applied: u64) -> Result<ClusterImage, FrameFault
             id: record.id,
             configs: record.configs,
             partitions: record.partitions,
+            directories: BTreeMap::new(),
         };
         if !image.topics.insert(topic) {
             return contradiction("a topic that is there twice");

@@ -6,10 +6,10 @@
 use std::sync::LazyLock;
 
 use super::limits::{
-    CONNECTIONS_PER_CORE_MAX, CORES_MAX, FETCH_BYTES_MAX, FETCH_SESSIONS_MAX, FRAME_BYTES_MAX,
-    HOST_BYTES_MAX, LANES_MAX, MEMORY_PER_CORE_BYTES_MIN, NODE_ID_MAX, PARTITIONS_PER_TOPIC_MAX,
-    PRODUCER_IDS_PER_PARTITION_MAX, RACK_BYTES_MAX, REPLICAS_PER_PARTITION_MAX,
-    REQUESTS_IN_FLIGHT_MEMORY_PERCENT,
+    CONNECTIONS_PER_CORE_MAX, CORES_MAX, DATA_DIRS_MAX, FETCH_BYTES_MAX, FETCH_SESSIONS_MAX,
+    FRAME_BYTES_MAX, HOST_BYTES_MAX, LANES_MAX, MEMORY_PER_CORE_BYTES_MIN, NODE_ID_MAX,
+    PARTITIONS_PER_TOPIC_MAX, PRODUCER_IDS_PER_PARTITION_MAX, RACK_BYTES_MAX,
+    REPLICAS_PER_PARTITION_MAX, REQUESTS_IN_FLIGHT_MEMORY_PERCENT,
 };
 use super::property::properties;
 use super::value::Value;
@@ -112,7 +112,9 @@ properties! {
         "broker.rack" as broker_rack: Option<String>,
             Kind::Text { valid: |text| text.len() <= RACK_BYTES_MAX, expected: "at most 255 bytes" },
             Restart, Medium;
-        /// Directories of the partitions. New partitions go where the fewest are.
+        /// Directories of the partitions, best each on a disk of its own; at most 64. New partitions
+        /// go where most space is free, and where the fewest are among those with about as much. The
+        /// first one keeps the metadata log.
         "log.dirs" as log_dirs: Vec<String>, Kind::ListOf(&[]) => "data", Restart, High;
         /// Bytes that must stay free where the data lies: with less, records are refused (clients
         /// try again) until there is more, while reads, deletions and retention go on. -1 is a
@@ -143,6 +145,10 @@ properties! {
         "ringmain.memory.per.core.bytes" as memory_per_core_bytes: i64,
             Kind::long(MEMORY_PER_CORE_BYTES_MIN as i64, 1 << 40)
             => "536870912", Restart, High;
+        /// Bytes of deleted segments' files that one core keeps to write them again, in each of
+        /// log.dirs (ringmain.segment.recycle).
+        "ringmain.recycle.per.core.bytes" as recycle_per_core_bytes: i64, Kind::long(0, 1 << 50)
+            => "4294967296", Restart, Medium;
         /// Partitions of a new topic which does not say how many.
         "num.partitions" as num_partitions: i32, Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32)
             => "1", Online, Medium;
@@ -372,6 +378,10 @@ impl BrokerConfig {
         match twice {
             Some(at) => Err(Invalid::Together(format!("log.dirs names {} twice", dirs[at]))),
             None if dirs.is_empty() => Err(Invalid::Together("log.dirs names no directory".into())),
+            None if dirs.len() > DATA_DIRS_MAX => Err(Invalid::Together(format!(
+                "log.dirs names {} directories, {DATA_DIRS_MAX} are the most",
+                dirs.len()
+            ))),
             None => Ok(()),
         }
     }

@@ -21,6 +21,8 @@ pub const BROKER_IDS_PER_NODE: i32 = 1000;
 pub const NODE_ID_MAX: i32 = i32::MAX / BROKER_IDS_PER_NODE - 1;
 /// Data cores of a host.
 pub const CORES_MAX: u16 = 1024;
+/// Data directories of a host.
+pub const DATA_DIRS_MAX: usize = 64;
 
 pub const CONNECTIONS_PER_CORE_MAX: usize = 20_000;
 /// The floor of `ringmain.memory.per.core.bytes`.
@@ -56,6 +58,9 @@ pub const COORDINATOR_CALLS_PER_CORE_MAX: usize = 100_000;
 pub const GROUPS_PER_PARTITION_MAX: usize = 100_000;
 /// Ids that one group has given out to members which have not joined with them yet.
 pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
+
+/// Files of a partition's deleted segments that wait to be written again.
+pub const SEGMENTS_RECYCLED_MAX: i32 = 2;
 
 pub const HOST_BYTES_MAX: usize = 255;
 pub const RACK_BYTES_MAX: usize = 255;
@@ -96,3 +101,6 @@ const _: () = assert!(
         <= SNAPSHOT_BYTES_MAX
 );
 const _: () = assert!(SNAPSHOT_BYTES_MAX <= i32::MAX as usize);
+// Beside it, where every replica lies: an id of 16 bytes each, and some for every topic.
+const _: () =
+    assert!(PARTITIONS_MAX * (REPLICAS_PER_PARTITION_MAX * 16 + 64) <= SNAPSHOT_BYTES_MAX);

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use super::choice::{CleanupPolicy, CompressionType, DURABILITY_NAMES, TimestampType};
-use super::limits::BATCH_BYTES_MAX;
+use super::limits::{BATCH_BYTES_MAX, SEGMENTS_RECYCLED_MAX};
 use super::property::properties;
 use super::{BrokerSettings, Invalid, Kind, Overrides, Table};
 use crate::model::DurabilityLevel;
@@ -108,6 +108,13 @@ properties! {
             => "604800000", Online, Medium,
             from ["log.retention.ms", "log.retention.minutes" * 60_000,
                 "log.retention.hours" * 3_600_000];
+        /// So many files of a partition's deleted segments are kept and written again: where blocks
+        /// were written before, making a batch durable costs the disk a fraction. They count neither
+        /// as the topic's size nor towards retention, and are given up first when the disk fills up.
+        /// docs/disk.md says what a crash leaves behind the end of such a segment, and why this is
+        /// for topics only whose producers are trusted.
+        "ringmain.segment.recycle" as segment_recycle: i32, Kind::int(0, SEGMENTS_RECYCLED_MAX)
+            => "0", Online, Medium, from ["ringmain.segment.recycle"];
         /// Bytes of a segment, after which the next one is begun.
         "segment.bytes" as segment_bytes: i32, Kind::int_from(1 << 20)
             => "1073741824", Online, Medium, from ["log.segment.bytes"];

@@ -207,7 +207,7 @@ impl Run {
                 continue;
             }
             let Some(partition) = &place.here else {
-                parts.push(Part::failed(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+                parts.push(Part::failed(ErrorCode::KAFKA_STORAGE_ERROR));
                 continue;
             };
             Counters::add(&shard.counters.direct, 1);

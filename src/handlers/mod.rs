@@ -6,6 +6,7 @@
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod appending;
 mod create_partitions;
@@ -126,6 +127,7 @@ apis! {
         offset_for_leader_epoch::OffsetForLeaderEpoch,
         describe_configs::DescribeConfigs,
         alter_configs::AlterConfigs,
+        alter_replica_log_dirs::AlterReplicaLogDirs,
         describe_log_dirs::DescribeLogDirs,
         create_partitions::CreatePartitions,
         delete_groups::DeleteGroups,

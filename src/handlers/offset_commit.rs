@@ -14,6 +14,8 @@ use crate::wire::messages::offset_commit::{
 
 /// Topics are named by id from here on (KIP-848).
 const BY_ID: i16 = 10;
+/// Before, a group that does not exist has no generation that could be the right one.
+const TELLS_MISSING: i16 = 9;
 
 pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
     // What each partition is refused for before the coordinator is asked.
@@ -37,6 +39,13 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
         };
         let told = cx.ask_group(request.group_id, Ask::Commit(commit)).await;
         fill(&mut codes, told);
+        if cx.version() < TELLS_MISSING {
+            for code in codes.iter_mut().flatten() {
+                if *code == ErrorCode::GROUP_ID_NOT_FOUND {
+                    *code = ErrorCode::ILLEGAL_GENERATION;
+                }
+            }
+        }
     }
     let topics = request.topics.iter().zip(codes).map(|(topic, codes)| OffsetCommitResponseTopic {
         name: topic.name,

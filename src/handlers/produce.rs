@@ -261,10 +261,6 @@ impl<'c> Run<'c> {
         if topic.internal {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        if is_transactional(records.bytes()) {
-            // No transaction is open: there is no coordinator that could have opened it.
-            return Err(ErrorCode::INVALID_TXN_STATE);
-        }
         if wait == AckWait::Level && topic.insync_min > 1 {
             return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
         }
@@ -273,7 +269,7 @@ impl<'c> Run<'c> {
         }
         let shard = self.cx.shard();
         if place.core == shard.core() {
-            let here = place.here.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+            let here = place.here.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
             Counters::add(&shard.counters.direct, 1);
             here.append(records, proof, wait, &self.group, index);
             return Ok(());

@@ -115,6 +115,13 @@ impl Log {
         self.verifications.borrow_mut().begin(claim, raises_epoch, now_ms, most).map(Some)
     }
 
+    /// This log takes the place of another, with the same batches: questions that were asked before
+    /// are answered to it.
+    pub fn inherit_verifications(&self, other: &Log) {
+        let asked = std::mem::take(&mut *other.verifications.borrow_mut());
+        *self.verifications.borrow_mut() = asked;
+    }
+
     /// Whether records of this producer's transaction may be appended now by a coordinator of this
     /// broker, which has no sequences: the transaction is under way here, or this is its guard.
     pub fn check_guard(

@@ -29,11 +29,18 @@ pub struct Limits {
     pub unwritten_bytes: usize,
     /// Segments whose indexes and descriptors stay open for readers.
     pub warm_segments: usize,
+    /// Most bytes of deleted segments' files that wait to be written again, below each data directory.
+    pub spare_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { cache_bytes: 256 << 20, unwritten_bytes: 64 << 20, warm_segments: 128 }
+        Limits {
+            cache_bytes: 256 << 20,
+            unwritten_bytes: 64 << 20,
+            warm_segments: 128,
+            spare_bytes: 4 << 30,
+        }
     }
 }
 
@@ -103,7 +110,7 @@ impl Budget {
         if let Some((_, room)) = rooms.iter().find(|(dir, _)| dir == data) {
             return room.clone();
         }
-        let room = Rc::<Room>::default();
+        let room = Rc::new(Room::new(self.limits.spare_bytes));
         rooms.push((data.to_owned(), room.clone()));
         room
     }

@@ -2,8 +2,10 @@
 //! after which the files are exact, indexed and durable, and the next open skips every scan.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::checkpoint::{Active, Entry};
+use super::delete::remove_later;
 use super::error::{At, Error};
 use super::segment::Segment;
 use super::{Log, names, producers};
@@ -68,6 +70,7 @@ impl Log {
     pub async fn close(&self) -> Result<Entry, Error> {
         let result = self.close_files().await;
         self.fail(result.clone().err().unwrap_or_else(|| Error::closed(&self.dir)));
+        remove_later(self.spares.end(), Duration::ZERO).await;
         result
     }
 

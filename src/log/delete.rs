@@ -1,7 +1,8 @@
 //! Giving up records: from the front (DeleteRecords, retention), and the whole partition.
 //!
 //! A segment is first taken out of the log, then its files are renamed with `.deleted` behind their
-//! names, and after `file.delete.delay.ms` they are removed; readers that hold a descriptor go on.
+//! names, and after `file.delete.delay.ms` they are removed, or one of them kept to be written again
+//! (`leaving`); readers that hold a descriptor go on.
 //! A crash between these steps leaves `.deleted` files, which the next open removes, or a segment
 //! below the log's start, which the next deletion takes.
 
@@ -10,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::{At, Error};
+use super::leaving::Leaving;
 use super::segment::{Ending, Segment};
 use super::{Log, names};
 use crate::base::planted;
@@ -60,7 +62,20 @@ impl Log {
             segments.drain(..count).collect()
         };
         self.pass_over(&gone);
-        let mut paths = Vec::new();
+        let removed = self.set_aside(gone, start).await;
+        if !planted::is("go-on-after-half-a-removal") {
+            // Some files are of no segment any more, and still there. Whoever removed what comes behind
+            // them now would leave a hole; opening the log again takes them for its beginning.
+            removed.as_ref().inspect_err(|error| self.fail((*error).clone())).ok();
+        }
+        let delay = Duration::from_millis(self.settings.get().file_delete_delay_ms);
+        rt::spawn_background(removed?.leave(delay)).detach();
+        Ok(())
+    }
+
+    /// Gives the files of segments that are gone the names of what waits for its removal.
+    async fn set_aside(&self, gone: Vec<Rc<Segment>>, start: Offset) -> Result<Leaving, Error> {
+        let mut leaving = Leaving::new(self);
         for segment in gone {
             let needs_snapshot = segment.end_offset.get() >= start;
             segment.ending.set(if needs_snapshot { Ending::Snapshot } else { Ending::Nothing });
@@ -73,16 +88,23 @@ impl Log {
                 let path = segment.path(suffix);
                 // The snapshot where the log now begins may still be needed.
                 let keeps = suffix == names::SNAPSHOT && segment.base_offset >= start;
-                if !keeps && file::exists(&path).await.at(&path)? {
-                    file::rename(&path, &names::deleted(&path)).await.at(&path)?;
-                    paths.push(names::deleted(&path));
+                if keeps || !file::exists(&path).await.at(&path)? {
+                    continue;
+                }
+                match file::rename(&path, &names::deleted(&path)).await {
+                    // A longer name may need room, which a removal makes.
+                    Err(error) if file::is_full(&error) => {
+                        file::remove_file(&path).await.at(&path)?
+                    }
+                    renamed => {
+                        renamed.at(&path)?;
+                        leaving.add(&segment, suffix, names::deleted(&path));
+                    }
                 }
             }
         }
         file::sync_dir(&self.dir).await.at(&self.dir)?;
-        let delay = Duration::from_millis(self.settings.get().file_delete_delay_ms);
-        rt::spawn_background(remove_later(paths, delay)).detach();
-        Ok(())
+        Ok(leaving)
     }
 
     /// Waits until it is written down who produced up to the end of a segment: what could tell it
@@ -99,6 +121,7 @@ impl Log {
     /// Takes the log offline and removes its directory, by way of a name that no log has.
     pub async fn delete(&self) -> Result<(), Error> {
         self.fail(Error::closed(&self.dir));
+        self.spares.end();
         self.cleaning.end().await;
         while self.finishing.get() > 0 {
             self.finished.wait().await;
@@ -109,18 +132,33 @@ impl Log {
 
 /// Removes the directory of a partition that is not open, if it is there.
 pub async fn remove_partition(dir: &Path) -> Result<(), Error> {
+    match put_aside(dir).await? {
+        Some(aside) => file::remove_dir_all(&aside).await.at(&aside),
+        None => Ok(()),
+    }
+}
+
+/// Gives the directory of a partition that is not open, if it is there, the name of one that waits
+/// for its removal, durably; yields that name.
+pub async fn put_aside(dir: &Path) -> Result<Option<PathBuf>, Error> {
     if !file::exists(dir).await.at(dir)? {
-        return Ok(());
+        return Ok(None);
     }
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     let number = Prng::new(rt::unix_ms() as u64 ^ rt::now().as_nanos()).next_u64();
     name.push(format!(".{number:032x}{}", names::DELETED_DIR));
     let aside = dir.with_file_name(name);
-    file::rename(dir, &aside).await.at(dir)?;
-    if let Some(parent) = dir.parent() {
-        file::sync_dir(parent).await.at(parent)?;
+    rename_dir(dir, &aside).await?;
+    Ok(Some(aside))
+}
+
+/// Gives a partition's directory another name beside it, durably.
+pub async fn rename_dir(from: &Path, to: &Path) -> Result<(), Error> {
+    file::rename(from, to).await.at(from)?;
+    match from.parent() {
+        Some(parent) => file::sync_dir(parent).await.at(parent),
+        None => Ok(()),
     }
-    file::remove_dir_all(&aside).await.at(&aside)
 }
 
 pub(super) async fn remove_if_there(path: &Path) -> Result<(), Error> {

@@ -16,12 +16,14 @@ mod check;
 pub mod checkpoint;
 mod clean;
 mod close;
+mod copy;
 mod delete;
 mod epochs;
 mod error;
 mod flush;
 mod header;
 pub mod index;
+mod leaving;
 mod lookup;
 mod marker;
 pub mod names;
@@ -38,6 +40,7 @@ mod room;
 mod scan;
 mod segment;
 mod settings;
+mod spares;
 mod tail;
 
 use std::cell::{Cell, Ref, RefCell};
@@ -52,7 +55,8 @@ use crate::model::{Offset, TopicId};
 pub use append::{Appended, Records};
 pub use budget::{Budget, Limits};
 pub use clean::{Filth, Means};
-pub use delete::remove_partition;
+pub use copy::Copy;
+pub use delete::{put_aside, remove_partition, rename_dir};
 pub use epochs::Epochs;
 pub use error::{AppendError, Cause, Error, ReadError};
 pub use flush::Progress;
@@ -69,6 +73,7 @@ use clean::Cleaning;
 use flush::Pipeline;
 use reshape::Reshaping;
 use segment::Segment;
+use spares::Spares;
 use tail::Tail;
 
 /// One partition's log, open.
@@ -77,6 +82,7 @@ pub struct Log {
     topic_id: TopicId,
     budget: Rc<Budget>,
     room: Rc<Room>,
+    spares: Rc<Spares>,
     settings: Cell<LogSettings>,
     tail: Rc<Tail>,
     /// Offsets of the snapshots on disk, rising.
@@ -136,6 +142,9 @@ impl Log {
 
     pub fn set_settings(&self, settings: LogSettings) {
         self.settings.set(settings);
+        if self.failure().is_none() {
+            self.spares.limit(settings.segments_recycled_max);
+        }
     }
 
     /// Offset of the first record that may be read.
@@ -153,6 +162,11 @@ impl Log {
         self.segments.borrow().iter().map(|segment| segment.len.get()).sum()
     }
 
+    /// Segments whose files were deleted segments' before.
+    pub fn recycled(&self) -> u64 {
+        self.spares.taken()
+    }
+
     /// Bytes appended and not on the device.
     pub fn unwritten_bytes(&self) -> usize {
         self.pipeline.borrow().unwritten_bytes()
@@ -161,6 +175,11 @@ impl Log {
     /// Why the log is offline, if it is.
     pub fn failure(&self) -> Option<Error> {
         self.failure.borrow().clone()
+    }
+
+    /// True when it was closed in order, or is about to be removed.
+    pub fn is_closed(&self) -> bool {
+        self.failure.borrow().as_ref().is_some_and(Error::is_closed)
     }
 
     /// Bytes of the largest batch that is accepted.
@@ -178,6 +197,11 @@ impl Log {
     /// True while the disk has no room for what the log has to write.
     pub fn is_disk_full(&self) -> bool {
         self.disk_full.borrow().is_some() || self.starved.get() > 0
+    }
+
+    /// Nothing more is read or written: the directory it lies in does not work any more.
+    pub fn take_offline(&self, error: Error) {
+        self.fail(error);
     }
 
     /// Takes the log offline; the first reason stays.

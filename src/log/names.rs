@@ -24,6 +24,8 @@ pub const CLEANED: &str = "cleaned";
 pub const SWAP: &str = "swap";
 /// Behind the name of a partition's directory that waits for its removal.
 pub const DELETED_DIR: &str = "-delete";
+/// Behind the name of a partition's copy in another data directory, while it is made.
+pub const FUTURE_DIR: &str = "-future";
 
 /// `<dir>/<twenty digits>.<suffix>`
 pub fn file(dir: &Path, base_offset: Offset, suffix: &str) -> PathBuf {

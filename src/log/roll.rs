@@ -32,6 +32,9 @@ impl Log {
         let address = self.tail.begin_file();
         let base_offset = self.end_offset.get();
         let new = Rc::new(Segment::begin(&self.dir, base_offset, address, now_ms));
+        if let Some(spare) = self.spares.take() {
+            new.reuse(spare);
+        }
         // Files come in order: a crash must not leave a later one as the log's first.
         if old.has_file() {
             new.prepare(1, self.settings.get().growth(), &self.room);

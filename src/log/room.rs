@@ -6,7 +6,9 @@
 //! accepted can be written, segments finished, and topics deleted.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
+use super::spares::Pool;
 use crate::base::planted;
 use crate::base::signal::Signal;
 
@@ -35,21 +37,26 @@ pub struct Room {
     met_full: Cell<bool>,
     refusals: Cell<u64>,
     worth_a_look: Signal,
+    spares: Rc<Pool>,
 }
 
-impl Default for Room {
-    fn default() -> Room {
+impl Room {
+    /// With at most so many bytes of spare files.
+    pub(super) fn new(spare_bytes: u64) -> Room {
         Room {
             allowance: Cell::new(Allowance::UNBOUNDED),
             taken: Cell::new(0),
             met_full: Cell::new(false),
             refusals: Cell::new(0),
             worth_a_look: Signal::default(),
+            spares: Rc::new(Pool::new(spare_bytes)),
         }
     }
-}
 
-impl Room {
+    pub(super) fn spares(&self) -> &Rc<Pool> {
+        &self.spares
+    }
+
     /// True while clients' records are refused.
     pub fn is_short(&self) -> bool {
         let allowance = self.allowance.get();
@@ -62,7 +69,10 @@ impl Room {
         self.refusals.get()
     }
 
+    /// Spare files are given up while there is still as much room as they take, before anybody is
+    /// refused.
     pub fn learn(&self, allowance: Allowance) {
+        self.spares.shrink(if allowance.is_short { 0 } else { allowance.bytes });
         let bytes = allowance.bytes.max(LEEWAY_MIN);
         self.allowance.set(Allowance { bytes, ..allowance });
         self.taken.set(0);
@@ -104,6 +114,7 @@ impl Room {
 
     /// There was no room: also for what is no log's.
     pub fn was_full(&self) {
+        self.spares.shrink(0);
         self.met_full.set(true);
         self.worth_a_look.raise();
     }
@@ -115,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_core_that_took_its_part_refuses_until_somebody_looks() {
-        let room = Room::default();
+        let room = Room::new(0);
         room.took(1 << 50);
         assert!(!room.is_short(), "nobody looked yet");
         room.learn(Allowance { is_short: false, bytes: 1 << 20 });

@@ -72,6 +72,8 @@ pub struct LogSettings {
     pub flush_messages: i64,
     /// Kafka: `preallocate`: a segment's file gets all its room at once.
     pub preallocate: bool,
+    /// `ringmain.segment.recycle`: so many files of deleted segments wait to be written again.
+    pub segments_recycled_max: usize,
     /// Kafka: `retention.ms` and `retention.bytes`; negative for no limit.
     pub retention_ms: i64,
     pub retention_bytes: i64,
@@ -114,6 +116,7 @@ impl Default for LogSettings {
             file_delete_delay_ms: 60_000,
             flush_messages: i64::MAX,
             preallocate: false,
+            segments_recycled_max: 0,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
             compaction: None,

@@ -132,6 +132,8 @@ uuids! {
     TopicId;
     /// The cluster, since it was first formatted.
     ClusterId;
+    /// A data directory of a host, wherever it is mounted (KIP-858).
+    DirectoryId;
 }
 
 #[cfg(test)]

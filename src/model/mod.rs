@@ -10,5 +10,6 @@ pub mod topic_name;
 pub use durability::DurabilityLevel;
 pub use error_code::ErrorCode;
 pub use ids::{
-    BrokerId, ClusterId, CoreId, LaneId, LeaderEpoch, NodeId, Offset, PartitionId, TopicId,
+    BrokerId, ClusterId, CoreId, DirectoryId, LaneId, LeaderEpoch, NodeId, Offset, PartitionId,
+    TopicId,
 };

@@ -1,15 +1,17 @@
-//! This core's recovery checkpoint: how much of each log needs no scan after a restart. One file a
-//! core, `.ringmain/checkpoint-<core>`, and a copy of it; at a start every core reads all of them,
-//! because partitions may have moved. On a directory that has none of them, Kafka's own count.
+//! This core's recovery checkpoints: how much of each log needs no scan after a restart. In every data
+//! directory one file a core, `.ringmain/checkpoint-<core>`, for the logs that lie there, and a copy of
+//! it: what is lost with one directory harms no other. At a start every core reads all of them, because
+//! partitions may have moved between cores. In a directory that has none of them, Kafka's own count.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
+use super::directories::{Directory, own_dir};
 use super::{Shard, offset_files, reserve};
 use crate::base::hash::FastMap;
 use crate::log::checkpoint::{self, Entry};
-use crate::model::{PartitionId, TopicId};
+use crate::model::{DirectoryId, PartitionId, TopicId};
 use crate::notice;
 use crate::rt::file;
 
@@ -21,45 +23,86 @@ const COPY: &str = ".copy";
 /// What was known of the logs when they were last written down, without those that were opened
 /// since.
 #[derive(Default)]
-pub struct Checkpoints(FastMap<(TopicId, i32), Entry>);
+pub struct Checkpoints {
+    known: FastMap<(DirectoryId, TopicId, i32), Entry>,
+    /// Directories of which every file could be read.
+    whole: Vec<DirectoryId>,
+}
+
+/// What the files of a data directory say, and whether all of them could be read. Where a file and its
+/// copy are damaged, that costs scans, and what only they know: where deleted records end, and how far
+/// damage is more than a torn end.
+pub async fn read(data: &Path) -> io::Result<(Vec<Entry>, bool)> {
+    let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
+    let (mut is_new, mut is_whole, dir) = (true, true, own_dir(data));
+    for name in names_in(&dir).await? {
+        is_new = false;
+        let path = dir.join(name);
+        match checkpoint::decode(&file::read_whole(&path).await?) {
+            Ok(entries) => entries.into_iter().for_each(|entry| keep(&mut known, entry)),
+            Err(bad) => {
+                is_whole = false;
+                notice!("{} is not used: {bad}", path.display());
+            }
+        }
+    }
+    if is_new {
+        let entries = offset_files::read(data).await?;
+        entries.into_iter().for_each(|entry| keep(&mut known, entry));
+    }
+    Ok((known.into_values().collect(), is_whole))
+}
+
+/// Whether somebody has written any there.
+pub async fn are_in(own: &Path) -> io::Result<bool> {
+    Ok(!names_in(own).await?.is_empty())
+}
+
+async fn names_in(own: &Path) -> io::Result<Vec<String>> {
+    if !file::exists(own).await? {
+        return Ok(Vec::new());
+    }
+    let found = file::list_dir(own).await?.into_iter().map(|entry| entry.name);
+    let is_one = |name: &String| name.starts_with(PREFIX) && !name.ends_with(".tmp");
+    Ok(found.filter(is_one).collect())
+}
 
 impl Checkpoints {
-    /// Of a data directory. Where a file and its copy are damaged, that costs scans, and what only
-    /// they know: where deleted records end, and how far damage is more than a torn end.
-    pub async fn load(data: &Path) -> io::Result<Checkpoints> {
-        let mut known: FastMap<(TopicId, i32), Entry> = FastMap::default();
-        let (mut is_new, dir) = (true, own_dir(data));
-        let found =
-            if file::exists(&dir).await? { file::list_dir(&dir).await? } else { Vec::new() };
-        for found in found {
-            if !found.name.starts_with(PREFIX) || found.name.ends_with(".tmp") {
-                continue;
+    /// Adds what a data directory says of its logs.
+    pub(super) async fn load(&mut self, directory: &Directory) {
+        match read(&directory.path).await {
+            Ok((entries, is_whole)) => {
+                self.whole.extend(is_whole.then_some(directory.id));
+                let key = |entry: &Entry| (directory.id, entry.topic_id, entry.partition);
+                self.known.extend(entries.into_iter().map(|entry| (key(&entry), entry)));
             }
-            is_new = false;
-            let path = dir.join(&found.name);
-            match checkpoint::decode(&file::read_whole(&path).await?) {
-                Ok(entries) => entries.into_iter().for_each(|entry| keep(&mut known, entry)),
-                Err(bad) => notice!("{} is not used: {bad}", path.display()),
+            Err(error) => {
+                let path = directory.path.display();
+                notice!("no checkpoints, every log is scanned: {path}: {error}");
             }
         }
-        if is_new {
-            let entries = offset_files::read(data).await?;
-            entries.into_iter().for_each(|entry| keep(&mut known, entry));
-        }
-        Ok(Checkpoints(known))
     }
 
-    pub fn into_entries(self) -> Vec<Entry> {
-        self.0.into_values().collect()
-    }
-
-    pub fn get(&self, topic: TopicId, partition: PartitionId) -> Option<&Entry> {
-        self.0.get(&(topic, partition.0))
+    /// What is known of the log of a partition in a directory. One that was moved there by hand is as it
+    /// was where it came from.
+    pub fn get(
+        &self,
+        directory: DirectoryId,
+        topic: TopicId,
+        partition: PartitionId,
+    ) -> Option<&Entry> {
+        let its_own = self.known.get(&(directory, topic, partition.0));
+        let elsewhere = || {
+            let others = self.whole.iter().filter(|&&other| other != directory);
+            let mut entries = others.filter_map(|&id| self.known.get(&(id, topic, partition.0)));
+            entries.next().filter(|_| self.whole.contains(&directory))
+        };
+        its_own.or_else(elsewhere)
     }
 
     /// The log is open and knows for itself.
     pub fn forget(&mut self, topic: TopicId, partition: PartitionId) {
-        self.0.remove(&(topic, partition.0));
+        self.known.retain(|key, _| (key.1, key.2) != (topic, partition.0));
     }
 }
 
@@ -85,57 +128,75 @@ pub async fn remove_beyond(dir: &Path, cores: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn own_dir(data: &Path) -> PathBuf {
-    data.join(".ringmain")
-}
-
 impl Shard {
-    pub fn own_dir(&self) -> PathBuf {
-        own_dir(self.data_dir())
+    /// Writes down how far each log of this core is safe. One task at a time: the files have one name.
+    pub async fn write_checkpoint(self: &Rc<Self>) {
+        let _writing = self.checkpointing_turn().await;
+        for directory in self.online() {
+            if let Err(error) = self.write_checkpoint_in(&directory).await {
+                let path = directory.path.display();
+                notice!("no checkpoint in {path}, the next start takes longer: {error}");
+            }
+        }
     }
 
-    /// Writes down how far each log of this core is safe. One task at a time: the file has one name.
-    pub async fn write_checkpoint(self: &Rc<Self>) {
+    /// The same, for one directory; what is to be its own soon is in it, too.
+    pub(super) async fn write_checkpoint_of(
+        self: &Rc<Self>,
+        directory: &Directory,
+    ) -> io::Result<()> {
+        let _writing = self.checkpointing_turn().await;
+        self.write_checkpoint_in(directory).await
+    }
+
+    async fn checkpointing_turn(self: &Rc<Self>) -> Writing {
         while self.checkpointing.replace(true) {
             self.checkpointed.wait().await;
         }
-        let _writing = Writing(self);
+        Writing(self.clone())
+    }
+
+    async fn write_checkpoint_in(self: &Rc<Self>, directory: &Directory) -> io::Result<()> {
         let partitions = self.partitions();
-        let mut entries: Vec<Entry> = Vec::new();
+        let lie_here = |p: &Rc<super::partition::Partition>| p.home().place == directory.place;
+        let partitions: Vec<_> = partitions.into_iter().filter(lie_here).collect();
+        let (mut logs, mut entries) = (Vec::new(), Vec::new());
         for partition in &partitions {
+            let log = partition.log();
             // One that has failed, or is closed, keeps the entry it has; so does one that waits for
             // room, which the file below tells of.
-            if let Err(error) = partition.log().checkpoint().await
+            if let Err(error) = log.checkpoint().await
                 && !error.is_closed()
                 && !error.is_disk_full()
             {
                 notice!("{}-{} is offline: {error}", partition.name, partition.index);
+                directory.suspect(&error);
             }
-            entries.push(partition.log().checkpoint_entry());
+            // It may have moved meanwhile.
+            if Rc::ptr_eq(&log, &partition.log()) {
+                entries.push(log.checkpoint_entry());
+                logs.push(log);
+            }
         }
-        entries.extend(self.unopened_entries());
-        let path = self.own_dir().join(format!("{PREFIX}{}", self.core()));
-        let copy = self.own_dir().join(format!("{PREFIX}{}{COPY}", self.core()));
+        entries.extend(self.unopened_entries(directory));
+        entries.extend(self.arriving(directory));
+        let own = directory.own_dir();
+        let path = own.join(format!("{PREFIX}{}", self.core()));
+        let copy = own.join(format!("{PREFIX}{}{COPY}", self.core()));
         let bytes = checkpoint::encode(&entries);
         let attempt = || async {
             file::write_whole(&copy, &bytes).await?;
             file::write_whole(&path, &bytes).await
         };
-        match reserve::spend(&self.own_dir(), attempt).await {
-            Ok(()) => {
-                let entries = partitions.iter().zip(&entries);
-                entries.for_each(|(partition, entry)| partition.log().note_checkpoint(entry));
-            }
-            Err(error) => {
-                notice!("{} was not written, the next start takes longer: {error}", path.display());
-            }
-        }
+        reserve::spend(&own, attempt).await?;
+        logs.iter().zip(&entries).for_each(|(log, entry)| log.note_checkpoint(entry));
+        Ok(())
     }
 }
 
-struct Writing<'a>(&'a Shard);
+struct Writing(Rc<Shard>);
 
-impl Drop for Writing<'_> {
+impl Drop for Writing {
     fn drop(&mut self) {
         self.0.checkpointing.set(false);
         self.0.checkpointed.raise();
@@ -145,13 +206,19 @@ impl Drop for Writing<'_> {
 impl Shard {
     /// What is known of partitions of this core that could not be opened: where their records
     /// begin, and what of them must not be missing when they are.
-    fn unopened_entries(&self) -> Vec<Entry> {
+    fn unopened_entries(&self, directory: &Directory) -> Vec<Entry> {
         let (placement, known) = (self.placement.borrow(), self.checkpoints.borrow());
+        let image = self.image();
         let mut entries = Vec::new();
         for topic in placement.topics() {
-            let unopened = (0..).zip(&topic.partitions);
-            let unopened = unopened.filter(|(_, p)| p.core == self.core() && p.here.is_none());
-            entries.extend(unopened.filter_map(|(i, _)| known.get(topic.id, PartitionId(i))));
+            let Some(described) = image.topic_by_id(topic.id) else { continue };
+            let unopened = (0..).map(PartitionId).zip(&topic.partitions);
+            let unopened = unopened.filter(|(index, place)| {
+                let is_here = described.directory(self.node(), *index) == directory.id;
+                place.core == self.core() && place.here.is_none() && is_here
+            });
+            let entry = |(index, _)| known.get(directory.id, topic.id, index);
+            entries.extend(unopened.filter_map(entry));
         }
         entries.into_iter().cloned().collect()
     }

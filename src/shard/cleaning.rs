@@ -87,7 +87,9 @@ impl Shard {
         match cleaned.await {
             Ok(end) => end.is_some(),
             Err(error) => {
-                notice!("{}-{} is not cleaned: {error}", partition.name, partition.index);
+                if !log.is_closed() {
+                    notice!("{}-{} is not cleaned: {error}", partition.name, partition.index);
+                }
                 false
             }
         }

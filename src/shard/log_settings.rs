@@ -32,6 +32,7 @@ pub fn of(config: &TopicConfig, broker: &BrokerConfig) -> LogSettings {
         file_delete_delay_ms: config.file_delete_delay_ms as u64,
         flush_messages: config.flush_messages,
         preallocate: config.preallocate,
+        segments_recycled_max: config.segment_recycle as usize,
         retention_ms: if deletes { config.retention_ms } else { -1 },
         retention_bytes: if deletes { config.retention_bytes } else { -1 },
         compaction: compacts.then_some(Compaction {

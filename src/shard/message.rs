@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::append_group::AppendResult;
 use super::coordinators::{Errand, Ruling};
+use super::directories::Known;
 use super::markers::MarkOrder;
 use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
@@ -37,14 +38,18 @@ pub enum Request {
     Mark(Box<MarkOrder>),
     /// To the metadata core: a change of the cluster.
     Propose(Proposal),
+    /// From the metadata core, before anything else: the data directories.
+    Use(Arc<Vec<Known>>),
     /// From the metadata core: answered when this core has made it true.
     Adopt(Arc<ClusterImage>),
     /// From the metadata core: write the checkpoint.
     Note,
-    /// To the metadata core: look how much room is left; whether the disk was found full.
-    Look { met_full: bool },
-    /// From the metadata core: what may be taken.
-    Allow(Allowance),
+    /// To the metadata core: look how much room is left in a directory; whether it was found full.
+    Look { directory: usize, met_full: bool },
+    /// From the metadata core: what may be taken in a directory.
+    Allow { directory: usize, allowance: Allowance },
+    /// A directory does not work any more: to the metadata core, and from there to all.
+    Lose { directory: usize, reason: String },
     /// From the metadata core: listen.
     Open,
     /// What this core counted.
@@ -63,10 +68,12 @@ pub enum Reply {
     /// A code for each partition, in order.
     Marked(Vec<ErrorCode>),
     Decided(Decision),
+    Used,
     Adopted,
     Noted,
     Looked(Allowance),
     Allowed,
+    Lost,
     Opened(Result<SocketAddr, String>),
     Counters(CoreCounters),
     Hushed,
@@ -116,18 +123,20 @@ pub struct CoreCounters {
     pub cut: u64,
     /// Record sets for which there was no room.
     pub refused: u64,
+    /// Partitions that are offline now: a write, a flush or their opening has failed.
+    pub offline: u64,
     /// Of the side ring.
     pub runtime: CoreStats,
 }
 
 impl std::fmt::Display for CoreCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CoreCounters { requests, direct, forwarded, refused, runtime, .. } = self;
+        let CoreCounters { requests, direct, forwarded, refused, offline, runtime, .. } = self;
         let CoreStats { operations, enters, stalls, zero_copy_sends, zero_copy_refused } = runtime;
         write!(
             f,
             "{requests} requests, {direct} partitions direct and {forwarded} forwarded, \
-             {refused} refused for want of room, \
+             {refused} refused for want of room, {offline} partitions offline, \
              {operations} ring operations in {enters} system calls, {stalls} stalls, \
              {zero_copy_sends} zero-copy sends ({zero_copy_refused} copied by the kernel)"
         )
@@ -143,6 +152,21 @@ impl std::ops::AddAssign for CoreCounters {
         self.scanned_bytes += other.scanned_bytes;
         self.cut += other.cut;
         self.refused += other.refused;
+        self.offline += other.offline;
         self.runtime += other.runtime;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cores_counted_adds_up_and_tells_what_is_offline() {
+        let mut total = CoreCounters { offline: 2, requests: 5, ..CoreCounters::default() };
+        total += CoreCounters { offline: 1, refused: 7, ..CoreCounters::default() };
+        let text = total.to_string();
+        assert!(text.contains("5 requests"), "{text}");
+        assert!(text.contains("7 refused for want of room, 3 partitions offline,"), "{text}");
     }
 }

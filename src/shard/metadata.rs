@@ -19,8 +19,9 @@ use crate::base::planted;
 use crate::base::prng::Prng;
 use crate::base::signal::Broadcast;
 use crate::cluster::controller::{self, Refusal};
-use crate::cluster::{ClusterImage, Command, journal, snapshot};
+use crate::cluster::{ClusterImage, Command, directories, journal, snapshot};
 use crate::config::Overrides;
+use crate::config::topic::TopicConfig;
 use crate::model::{ErrorCode, NodeId};
 use crate::notice;
 use crate::rt::file::is_full;
@@ -119,13 +120,14 @@ impl Metadata {
     }
 
     async fn decide_alone(&self, shard: &Rc<Shard>, proposal: Proposal) -> Decision {
-        let (decision, commands) = self.judge(proposal);
+        let (decision, mut commands) = self.judge(proposal);
         if commands.is_empty() {
             return decision;
         }
         if self.failed.get() {
             return storage_failed();
         }
+        commands.extend(self.choose_directories(shard, &commands).await);
         let written = reserve::spend(self.own_dir(), || async {
             let written = self.write(&commands).await;
             if let Err(error) = &written
@@ -246,6 +248,22 @@ impl Metadata {
         }
         self.journal_len.set(at + bytes.len() as u64);
         Ok(())
+    }
+
+    /// Says of partitions that are about to be in which directories of this host.
+    async fn choose_directories(&self, shard: &Shard, commands: &[Command]) -> Vec<Command> {
+        let creates =
+            |c: &Command| matches!(c, Command::CreateTopic { .. } | Command::AddPartitions { .. });
+        if !commands.iter().any(creates) {
+            return Vec::new();
+        }
+        let image = self.image();
+        let settings = image.settings(self.node, self.fixed.clone());
+        let takers = shard.takers(&image).await;
+        let weigh = |configs: &Overrides| {
+            TopicConfig::resolve(configs, &settings).segment_bytes.unsigned_abs().into()
+        };
+        directories::assign(&image, self.node, commands, takers, weigh)
     }
 
     fn own_dir(&self) -> &Path {

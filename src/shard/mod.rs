@@ -8,14 +8,20 @@ mod calls;
 pub mod checkpoints;
 mod cleaning;
 pub mod coordinators;
+pub mod directories;
 mod forced_sync;
 pub mod foreign;
+mod hold;
 mod housekeeping;
+pub mod inspection;
+mod internal_topics;
 mod log_settings;
+mod losses;
 pub mod markers;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
+mod offline;
 pub mod offset_files;
 pub mod partition;
 pub mod placement;
@@ -23,13 +29,16 @@ mod producer_ids;
 pub mod proposal;
 pub mod query;
 mod reconcile;
+mod relocation;
 mod reserve;
 mod retention;
+pub mod scan;
+pub mod settle;
 mod space;
+mod switch;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,19 +53,20 @@ use crate::coordinator::group::Groups;
 use crate::coordinator::txn::TxnMachine;
 use crate::log;
 use crate::model::error_code::ErrorCode;
-use crate::model::ids::{NodeId, PartitionId, TopicId};
+use crate::model::ids::{DirectoryId, NodeId, PartitionId, TopicId};
 use crate::rt::{self, MeshPort, MeshReceiver};
 use append_group::{AppendGroup, AppendResult};
 use calls::Call;
 use checkpoints::Checkpoints;
 use coordinators::Seats;
+use directories::{Directory, Known};
 use message::{AckWait, CoreCounters, Message, RemoteRecords, Reply, Request};
 use metadata::Metadata;
 use partition::Partition;
 use placement::{Placement, TopicPlace};
 use proposal::{Decision, Proposal};
-use query::{Answer, Query};
-use space::SpaceWatch;
+use query::{Answer, Ask, Query};
+use relocation::Relocations;
 
 /// The core that keeps the metadata log.
 pub const METADATA_CORE: usize = 0;
@@ -78,7 +88,8 @@ pub struct Shard {
     settings: RefCell<Rc<BrokerSettings>>,
     config: RefCell<Rc<BrokerConfig>>,
     node: NodeId,
-    data_dir: PathBuf,
+    /// In the order of `log.dirs`; none before the metadata core has told.
+    directories: RefCell<Rc<[Rc<Directory>]>>,
     image: RefCell<Arc<ClusterImage>>,
     placement: RefCell<Placement>,
     calls: RefCell<Slab<Call>>,
@@ -100,7 +111,7 @@ pub struct Shard {
     /// Topics with partitions that a full disk kept from being opened.
     unopened: RefCell<BTreeSet<TopicId>>,
     opening_later: Cell<bool>,
-    space: SpaceWatch,
+    relocations: Relocations,
     /// For ids that are made here.
     random: RefCell<Prng>,
     groups: Seats<Groups>,
@@ -165,9 +176,7 @@ impl Shard {
         port: MeshPort<Message>,
         cores: usize,
         fixed: Overrides,
-        data_dir: PathBuf,
         logs: Rc<log::Budget>,
-        checkpoints: Checkpoints,
         random: Prng,
     ) -> Rc<Shard> {
         let settings = BrokerSettings { fixed: fixed.clone(), ..BrokerSettings::default() };
@@ -182,12 +191,12 @@ impl Shard {
             node: NodeId(config.node_id),
             settings: RefCell::new(Rc::new(settings)),
             config: RefCell::new(Rc::new(config)),
-            data_dir,
+            directories: RefCell::new(Rc::from([])),
             image: RefCell::default(),
             placement: RefCell::default(),
             calls: RefCell::default(),
             logs,
-            checkpoints: RefCell::new(checkpoints),
+            checkpoints: RefCell::default(),
             checkpointing: Cell::new(false),
             checkpointed: Broadcast::default(),
             means,
@@ -199,7 +208,7 @@ impl Shard {
             adopted: Broadcast::default(),
             unopened: RefCell::default(),
             opening_later: Cell::new(false),
-            space: SpaceWatch::default(),
+            relocations: Relocations::default(),
             random: RefCell::new(random),
             groups: Seats::default(),
             transactions: Seats::default(),
@@ -220,8 +229,33 @@ impl Shard {
         self.node
     }
 
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    /// The data directories are these; from now on this core looks after them.
+    pub async fn use_directories(self: &Rc<Self>, known: &[Known]) {
+        let made = known.iter().enumerate();
+        let made: Vec<_> =
+            made.map(|(place, known)| Directory::new(place, known, &self.logs)).collect();
+        *self.directories.borrow_mut() = Rc::from(made);
+        let mut checkpoints = Checkpoints::default();
+        for directory in self.online() {
+            checkpoints.load(&directory).await;
+            rt::spawn(self.clone().watch_space(directory.clone())).detach();
+            rt::spawn(self.clone().watch_directory(directory)).detach();
+        }
+        *self.checkpoints.borrow_mut() = checkpoints;
+    }
+
+    pub fn directories(&self) -> Rc<[Rc<Directory>]> {
+        self.directories.borrow().clone()
+    }
+
+    /// Those that work.
+    pub fn online(&self) -> Vec<Rc<Directory>> {
+        self.directories().iter().filter(|directory| !directory.is_lost()).cloned().collect()
+    }
+
+    pub fn directory(&self, id: DirectoryId) -> Option<Rc<Directory>> {
+        let directories = self.directories();
+        directories.iter().find(|directory| directory.id == id && !id.is_nil()).cloned()
     }
 
     /// What holds for this host at the moment.
@@ -260,6 +294,7 @@ impl Shard {
             scanned_bytes: self.counters.opened.scanned_bytes.get(),
             cut: self.counters.opened.cut.get(),
             refused: self.refusals(),
+            offline: self.offline_partitions(),
             runtime: rt::core_stats(),
         }
     }
@@ -338,10 +373,25 @@ impl Shard {
             .collect()
     }
 
-    async fn answer_here(&self, query: Query) -> Answer {
+    async fn answer_here(self: &Rc<Self>, query: Query) -> Answer {
         match self.partition(query.topic, query.partition) {
-            Some(partition) => partition.answer(query.leader_epoch, query.ask).await,
-            None => Answer::error(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+            Some(partition) => match query.ask {
+                Ask::Move { directory } => {
+                    Answer::error(self.move_partition(&partition, directory).await)
+                }
+                ask => partition.answer(query.leader_epoch, ask).await,
+            },
+            None => Answer::error(self.absence(query.topic, query.partition)),
+        }
+    }
+
+    /// Why a partition is not here: it is at home elsewhere, or could not be opened.
+    fn absence(&self, topic: TopicId, partition: PartitionId) -> ErrorCode {
+        let placement = self.placement.borrow();
+        let place = placement.by_id(topic).and_then(|topic| topic.partition(partition.0));
+        match place {
+            Some(place) if place.core == self.core => ErrorCode::KAFKA_STORAGE_ERROR,
+            _ => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         }
     }
 
@@ -379,7 +429,8 @@ impl Shard {
                     partition.append(records, remote.proof, wait, &group, index);
                 }
                 None => {
-                    let failed = AppendResult::failed(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+                    let code = self.absence(remote.topic, remote.partition);
+                    let failed = AppendResult::failed(code);
                     group.settle(index, failed);
                 }
             }
@@ -507,6 +558,11 @@ impl Shard {
                 shard.reply(from, call, Reply::Decided(decision));
             })
             .detach(),
+            Request::Use(known) => rt::spawn(async move {
+                shard.use_directories(&known).await;
+                shard.reply(from, call, Reply::Used);
+            })
+            .detach(),
             Request::Adopt(image) => rt::spawn(async move {
                 shard.adopt(image).await;
                 shard.reply(from, call, Reply::Adopted);
@@ -517,15 +573,23 @@ impl Shard {
                 shard.reply(from, call, Reply::Noted);
             })
             .detach(),
-            Request::Look { met_full } => rt::spawn(async move {
-                let allowance = shard.look_for_space(met_full).await;
+            Request::Look { directory, met_full } => rt::spawn(async move {
+                let allowance = shard.look_at(directory, met_full).await;
                 shard.reply(from, call, Reply::Looked(allowance));
             })
             .detach(),
-            Request::Allow(allowance) => {
-                self.learn_space(allowance);
+            Request::Allow { directory, allowance } => {
+                self.learn_space(directory, allowance);
                 self.reply(from, call, Reply::Allowed);
             }
+            Request::Lose { directory, reason } => rt::spawn(async move {
+                match shard.core() {
+                    METADATA_CORE => shard.lose_everywhere(directory, &reason).await,
+                    _ => shard.lose_here(directory, &reason),
+                }
+                shard.reply(from, call, Reply::Lost);
+            })
+            .detach(),
             Request::Count => self.reply(from, call, Reply::Counters(self.counted())),
             Request::Open => self.orders.push(call, Order::Open),
             Request::Hush => self.orders.push(call, Order::Hush),

@@ -11,9 +11,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::append_group::{AppendGroup, AppendResult, Reason};
+use super::directories::Directory;
 use super::forced_sync::ForcedSync;
+use super::hold::Hold;
 use super::message::{AckWait, Proof};
-use super::query::{Answer, Ask, ProducerSeen, Read, ReadAnswer, Told};
+use super::query::{Answer, Ask, ProducerSeen, Read, ReadAnswer, Sizes, Told};
 use crate::base::planted;
 use crate::base::signal::{Broadcast, Signal};
 use crate::log::producers::Refusal;
@@ -31,7 +33,10 @@ pub struct Partition {
     pub index: PartitionId,
     epoch: Cell<i32>,
     level: Cell<DurabilityLevel>,
-    log: Rc<Log>,
+    /// Another one after it has moved to another directory.
+    log: RefCell<Rc<Log>>,
+    home: RefCell<Rc<Directory>>,
+    pub(super) hold: Hold,
     /// Waiting for the device write, and for the topic's level; each in offset order.
     at_written: RefCell<VecDeque<Waiting>>,
     at_level: RefCell<VecDeque<Waiting>>,
@@ -68,8 +73,8 @@ impl Partition {
         name: Rc<str>,
         index: PartitionId,
         epoch: i32,
-        level: DurabilityLevel,
         log: Rc<Log>,
+        home: Rc<Directory>,
         progress: Rc<Broadcast>,
     ) -> Rc<Partition> {
         let partition = Rc::new(Partition {
@@ -77,8 +82,10 @@ impl Partition {
             name,
             index,
             epoch: Cell::new(epoch),
-            level: Cell::new(level),
-            log,
+            level: Cell::new(DurabilityLevel::Synced),
+            log: RefCell::new(log),
+            home: RefCell::new(home),
+            hold: Hold::default(),
             at_written: RefCell::default(),
             at_level: RefCell::default(),
             watchers: RefCell::default(),
@@ -89,12 +96,37 @@ impl Partition {
             progress,
         });
         // What was recovered is on stable media: it is safe at every level.
-        partition.log.set_high_watermark(partition.high_watermark());
+        partition.log().set_high_watermark(partition.high_watermark());
         partition
     }
 
-    pub fn log(&self) -> &Rc<Log> {
-        &self.log
+    #[inline]
+    pub fn log(&self) -> Rc<Log> {
+        self.log.borrow().clone()
+    }
+
+    /// The directory that it lies in.
+    pub fn home(&self) -> Rc<Directory> {
+        self.home.borrow().clone()
+    }
+
+    /// Its log goes on in another directory, or again where it was. What was recovered is safe at every
+    /// level.
+    pub(super) fn install(&self, log: Rc<Log>, home: Rc<Directory>) {
+        // What the coordinators of transactions are being asked goes on.
+        log.inherit_verifications(&self.log());
+        *self.log.borrow_mut() = log;
+        *self.home.borrow_mut() = home;
+        self.log().set_high_watermark(self.high_watermark());
+        self.wake_watchers();
+    }
+
+    /// Its directory does not work any more.
+    pub(super) fn lose(&self, error: log::Error) {
+        // The directory was told as a whole.
+        self.told_offline.set(true);
+        self.log().take_offline(error);
+        self.fail_waiting(ErrorCode::KAFKA_STORAGE_ERROR);
     }
 
     pub fn epoch(&self) -> i32 {
@@ -107,26 +139,26 @@ impl Partition {
 
     pub fn set_level(&self, level: DurabilityLevel) {
         self.level.set(level);
-        self.log.set_high_watermark(self.high_watermark());
+        self.log().set_high_watermark(self.high_watermark());
     }
 
     /// What consumers may see: everything that is safe at the topic's level. So nothing that was
     /// consumed is ever taken back.
     pub fn high_watermark(&self) -> i64 {
         if planted::is("serve-unwritten") {
-            return self.log.end_offset();
+            return self.log().end_offset();
         }
         self.safe_at(self.level.get())
     }
 
     fn safe_at(&self, level: DurabilityLevel) -> i64 {
         match level {
-            DurabilityLevel::Relaxed => self.log.end_offset(),
-            DurabilityLevel::Written => self.log.progress().written_offset,
+            DurabilityLevel::Relaxed => self.log().end_offset(),
+            DurabilityLevel::Written => self.log().progress().written_offset,
             DurabilityLevel::Synced if planted::is("ack-before-sync") => {
-                self.log.progress().written_offset
+                self.log().progress().written_offset
             }
-            DurabilityLevel::Synced => self.log.progress().synced_offset,
+            DurabilityLevel::Synced => self.log().progress().synced_offset,
         }
     }
 
@@ -139,10 +171,15 @@ impl Partition {
         group: &Rc<AppendGroup>,
         index: usize,
     ) {
+        if self.hold.is_on() {
+            self.hold.keep(records, proof, wait, group, index);
+            return;
+        }
         let (epoch, now_ms) = (LeaderEpoch(self.epoch.get()), rt::unix_ms());
+        let log = self.log();
         let appended = match proof {
-            Proof::Needless => self.log.append(records, epoch, now_ms, Origin::Client),
-            Proof::Guard(guard) => self.log.append_verified(records, epoch, now_ms, guard),
+            Proof::Needless => log.append(records, epoch, now_ms, Origin::Client),
+            Proof::Guard(guard) => log.append_verified(records, epoch, now_ms, guard),
         };
         match appended {
             Ok(appended) => {
@@ -150,7 +187,7 @@ impl Partition {
                     error: ErrorCode::NONE,
                     base_offset: appended.base_offset,
                     append_time_ms: appended.append_time_ms,
-                    log_start_offset: self.log.log_start_offset(),
+                    log_start_offset: self.log().log_start_offset(),
                     reason: None,
                 };
                 let end = appended.last_offset + 1;
@@ -177,10 +214,14 @@ impl Partition {
     }
 
     /// Appends one batch of a coordinator of this core; where the log then ends. It is safe when
-    /// the high watermark is there.
+    /// the high watermark is there. Refused, to be tried again, while the log goes on elsewhere.
     pub fn append_own(self: &Rc<Self>, batch: &[u8]) -> Result<i64, ErrorCode> {
         let (epoch, now_ms) = (LeaderEpoch(self.epoch.get()), rt::unix_ms());
-        let appended = self.log.append(Records::Copy(batch), epoch, now_ms, Origin::Coordinator);
+        if self.hold.is_on() {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let records = Records::Copy(batch);
+        let appended = self.log().append(records, epoch, now_ms, Origin::Coordinator);
         self.own(appended)
     }
 
@@ -191,7 +232,10 @@ impl Partition {
         txn_version: i16,
     ) -> Result<i64, ErrorCode> {
         let (epoch, now_ms) = (LeaderEpoch(self.epoch.get()), rt::unix_ms());
-        let appended = self.log.append_marker(marker, epoch, now_ms, txn_version);
+        if self.hold.is_on() {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let appended = self.log().append_marker(marker, epoch, now_ms, txn_version);
         self.own(appended)
     }
 
@@ -211,7 +255,7 @@ impl Partition {
     /// Records have come in: brings them to the device, and shows those that are safe already.
     fn appended(self: &Rc<Self>) {
         if self.level.get() == DurabilityLevel::Relaxed {
-            self.log.set_high_watermark(self.high_watermark());
+            self.log().set_high_watermark(self.high_watermark());
             self.wake_watchers();
         }
         self.flush();
@@ -222,7 +266,7 @@ impl Partition {
         if let AppendError::Offline(error) = &error {
             self.tell_offline(error);
         }
-        let start = tells_start(&error).then(|| self.log.log_start_offset());
+        let start = tells_start(&error).then(|| self.log().log_start_offset());
         AppendResult {
             log_start_offset: start.unwrap_or(-1),
             reason: Some(Box::new(Reason {
@@ -235,7 +279,7 @@ impl Partition {
 
     /// Starts the flush task unless it runs or there is nothing to do.
     pub fn flush(self: &Rc<Self>) {
-        if self.log.is_dirty() && !self.flushing.replace(true) {
+        if self.log().is_dirty() && !self.flushing.replace(true) {
             let partition = self.clone();
             rt::spawn(async move { partition.run_flush().await }).detach();
         }
@@ -244,16 +288,16 @@ impl Partition {
     async fn run_flush(self: Rc<Self>) {
         // Let every connection that is ready append first: one write then carries them all.
         rt::yield_now().await;
-        while self.log.is_dirty() {
+        while self.log().is_dirty() {
             if planted::is("slow-flush") {
                 rt::sleep(Duration::from_millis(20)).await;
             }
-            if self.log.flush_step().await.is_ok() {
+            if self.log().flush_step().await.is_ok() {
                 self.acknowledge();
             }
         }
         // Not only the flush finds faults: segments are finished beside it.
-        if let Some(error) = self.log.failure() {
+        if let Some(error) = self.log().failure() {
             self.tell_offline(&error);
             self.fail_waiting(ErrorCode::KAFKA_STORAGE_ERROR);
         }
@@ -264,7 +308,7 @@ impl Partition {
 
     fn acknowledge(&self) {
         let level = self.level.get();
-        self.log.set_high_watermark(self.high_watermark());
+        self.log().set_high_watermark(self.high_watermark());
         release(&self.at_written, self.safe_at(level.min(DurabilityLevel::Written)));
         release(&self.at_level, self.safe_at(level));
         self.wake_watchers();
@@ -274,7 +318,13 @@ impl Partition {
     fn tell_offline(&self, error: &log::Error) {
         if !self.told_offline.replace(true) && !error.is_closed() {
             notice!("{}-{} is offline: {error}", self.name, self.index);
+            self.home().suspect(error);
         }
+    }
+
+    /// A write, a flush or another operation of the disk has failed: nothing is served any more.
+    pub fn has_failed(&self) -> bool {
+        self.log().failure().is_some_and(|error| !error.is_closed())
     }
 
     /// Waits until nothing is unwritten (or the log has failed).
@@ -287,6 +337,7 @@ impl Partition {
 
     /// The topic is gone: who waits is told so.
     pub fn retire(&self) {
+        self.hold.retire();
         self.end_forced_syncs();
         self.fail_waiting(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
@@ -297,12 +348,12 @@ impl Partition {
         self.end_forced_syncs();
         let closing = async {
             self.flushed().await;
-            self.log.close().await
+            self.log().close().await
         };
         let mut closing = std::pin::pin!(closing);
         loop {
             match rt::timeout(FULL_WAIT, closing.as_mut()).await {
-                None if !self.log.is_disk_full() => {}
+                None if !self.log().is_disk_full() => {}
                 None => {
                     notice!(
                         "{}-{} was not closed in order: the disk is full",
@@ -363,16 +414,21 @@ impl Partition {
         if error != ErrorCode::NONE {
             return Answer::error(error);
         }
+        if self.home().is_lost() {
+            return Answer::error(ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        let _using = match &ask {
+            // A read says so itself.
+            Ask::Read(_) | Ask::Size => None,
+            _ => Some(self.hold.use_log().await),
+        };
         match ask {
             Ask::Read(read) => {
                 let (mut answer, pieces) = self.read(leader_epoch, read).await;
                 if let Told::Read(told) = &mut answer.told {
                     match log::gather(pieces).await {
                         Ok(copied) => told.copied = Some(copied),
-                        Err(error) => {
-                            notice!("{}-{} cannot be read: {error}", self.name, self.index);
-                            return Answer::error(ErrorCode::KAFKA_STORAGE_ERROR);
-                        }
+                        Err(error) => return Answer::error(self.unreadable(&error)),
                     }
                 }
                 answer
@@ -386,18 +442,20 @@ impl Partition {
             }
             Ask::DeleteBefore { offset } => self.delete_before(offset).await,
             Ask::Vouch { claim, raises_epoch } => {
-                match self.log.begin_verification(&claim, raises_epoch, rt::unix_ms()) {
+                match self.log().begin_verification(&claim, raises_epoch, rt::unix_ms()) {
                     Ok(guard) => Answer::told(Told::Vouched(guard)),
                     Err(refusal) => Answer::error(code_of_refusal(refusal)),
                 }
             }
             Ask::Producers => Answer::told(Told::Producers(self.producers())),
-            Ask::Size => Answer::told(Told::Size(self.log.size_bytes())),
+            Ask::Size => Answer::told(Told::Size(self.sizes())),
+            Ask::Move { .. } => Answer::error(ErrorCode::INVALID_REQUEST),
         }
     }
 
     fn producers(&self) -> Vec<ProducerSeen> {
-        let known = self.log.producers();
+        let log = self.log();
+        let known = log.producers();
         let seen = known.iter().map(|(producer_id, it)| ProducerSeen {
             producer_id,
             epoch: it.epoch,
@@ -415,12 +473,27 @@ impl Partition {
     fn epoch_end(&self, epoch: i32) -> (i32, i64) {
         let present = self.epoch.get();
         if epoch == present {
-            return (epoch, self.log.end_offset());
+            return (epoch, self.log().end_offset());
         }
         if epoch == UNDEFINED_EPOCH || epoch > present {
             return (UNDEFINED_EPOCH, -1);
         }
-        self.log.epoch_end(epoch).unwrap_or((epoch, self.log.log_start_offset()))
+        self.log().epoch_end(epoch).unwrap_or((epoch, self.log().log_start_offset()))
+    }
+
+    fn unreadable(&self, error: &log::Error) -> ErrorCode {
+        notice!("{}-{} cannot be read: {error}", self.name, self.index);
+        self.home().suspect(error);
+        ErrorCode::KAFKA_STORAGE_ERROR
+    }
+
+    fn sizes(&self) -> Sizes {
+        let log = self.log();
+        Sizes {
+            directory: self.home().place,
+            bytes: log.size_bytes(),
+            future: self.hold.moving().map(|moving| moving.sizes(log.end_offset())),
+        }
     }
 
     fn read_limit(&self, committed_only: bool) -> i64 {
@@ -428,7 +501,7 @@ impl Partition {
     }
 
     pub fn last_stable_offset(&self) -> i64 {
-        self.log.last_stable_offset()
+        self.log().last_stable_offset()
     }
 
     /// Reads without decoding. The pieces hold whole batches and stay valid as long as they live.
@@ -437,10 +510,14 @@ impl Partition {
         if error != ErrorCode::NONE {
             return (Answer::error(error), Vec::new());
         }
+        if self.home().is_lost() {
+            return (Answer::error(ErrorCode::KAFKA_STORAGE_ERROR), Vec::new());
+        }
+        let _using = self.hold.use_log().await;
         let mut told = ReadAnswer {
             high_watermark: self.high_watermark(),
             last_stable_offset: self.last_stable_offset(),
-            log_start_offset: self.log.log_start_offset(),
+            log_start_offset: self.log().log_start_offset(),
             leader_epoch: self.epoch.get(),
             ..ReadAnswer::default()
         };
@@ -456,21 +533,18 @@ impl Partition {
         }
         let limit = self.read_limit(read.committed_only);
         let plan =
-            self.log.read(read.offset, read.bytes_max as u64, limit, read.at_least_one).await;
+            self.log().read(read.offset, read.bytes_max as u64, limit, read.at_least_one).await;
         match plan {
             Ok(plan) => {
                 if read.committed_only && !plan.pieces.is_empty() {
-                    told.aborted = self.log.aborted_transactions(read.offset, plan.next_offset);
+                    told.aborted = self.log().aborted_transactions(read.offset, plan.next_offset);
                 }
                 (Answer::told(Told::Read(Box::new(told))), plan.pieces)
             }
             Err(error) => {
                 let code = match &error {
                     ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
-                    ReadError::Offline(error) => {
-                        notice!("{}-{} cannot be read: {error}", self.name, self.index);
-                        ErrorCode::KAFKA_STORAGE_ERROR
-                    }
+                    ReadError::Offline(error) => self.unreadable(error),
                 };
                 // Kafka tells no offsets beside an error either.
                 (Answer::error(code), Vec::new())
@@ -486,16 +560,16 @@ impl Partition {
         const LATEST_TIERED: i64 = -5;
         const EARLIEST_PENDING_UPLOAD: i64 = -6;
         let at = |offset: i64, timestamp_ms: i64| {
-            let leader_epoch = self.log.epoch_at(offset).unwrap_or(self.epoch.get());
+            let leader_epoch = self.log().epoch_at(offset).unwrap_or(self.epoch.get());
             Answer::told(Told::Offset { offset, timestamp_ms, leader_epoch })
         };
         let none = Answer::told(Told::Offset { offset: -1, timestamp_ms: -1, leader_epoch: -1 });
         let found = match timestamp_ms {
             LATEST => return at(self.read_limit(committed_only), -1),
-            EARLIEST | EARLIEST_LOCAL => return at(self.log.log_start_offset(), -1),
+            EARLIEST | EARLIEST_LOCAL => return at(self.log().log_start_offset(), -1),
             LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return none,
-            MAX_TIMESTAMP => self.log.max_timestamp().await,
-            time if time >= 0 => self.log.offset_for_timestamp(time).await,
+            MAX_TIMESTAMP => self.log().max_timestamp().await,
+            time if time >= 0 => self.log().offset_for_timestamp(time).await,
             _ => return Answer::error(ErrorCode::INVALID_REQUEST),
         };
         match found {
@@ -503,10 +577,7 @@ impl Partition {
                 at(offset, timestamp)
             }
             Ok(_) => none,
-            Err(error) => {
-                notice!("{}-{} cannot be read: {error}", self.name, self.index);
-                Answer::error(ErrorCode::KAFKA_STORAGE_ERROR)
-            }
+            Err(error) => Answer::error(self.unreadable(&error)),
         }
     }
 
@@ -516,8 +587,8 @@ impl Partition {
         if to < 0 || to > self.high_watermark() {
             return Answer::error(ErrorCode::OFFSET_OUT_OF_RANGE);
         }
-        match self.log.delete_before(to).await {
-            Ok(()) => Answer::told(Told::Start(self.log.log_start_offset())),
+        match self.log().delete_before(to).await {
+            Ok(()) => Answer::told(Told::Start(self.log().log_start_offset())),
             Err(error) => {
                 notice!("{}-{}: records were not deleted: {error}", self.name, self.index);
                 Answer::error(ErrorCode::KAFKA_STORAGE_ERROR)

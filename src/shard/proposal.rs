@@ -25,7 +25,7 @@ pub enum Proposal {
         validate_only: bool,
     },
     AllocateProducerIds,
-    /// Decided already: at start, before anybody can ask.
+    /// Decided already: at a start before anybody can ask, and of what only this host can know.
     Commands(Vec<Command>),
 }
 

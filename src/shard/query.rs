@@ -29,8 +29,12 @@ pub enum Ask {
     DeleteBefore {
         offset: i64,
     },
-    /// Bytes on disk.
+    /// Bytes on disk, and where.
     Size,
+    /// Moves the partition to another data directory, by its place; answered at once.
+    Move {
+        directory: usize,
+    },
     /// Before a batch of a transaction is appended: whether its coordinator has to be asked.
     /// `raises_epoch`: the producer has a new epoch for each transaction.
     Vouch {
@@ -86,10 +90,27 @@ pub enum Told {
         end_offset: i64,
     },
     Start(i64),
-    Size(u64),
+    Size(Sizes),
     /// What the batch has to come with; nothing when its transaction is under way here.
     Vouched(Option<Guard>),
     Producers(Vec<ProducerSeen>),
+}
+
+/// What a partition takes on the disks of its host; directories by their places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub directory: usize,
+    pub bytes: u64,
+    /// Of the copy in the making, when it moves.
+    pub future: Option<Future>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Future {
+    pub directory: usize,
+    pub bytes: u64,
+    /// Records that it does not have yet.
+    pub lag: i64,
 }
 
 #[derive(Default)]

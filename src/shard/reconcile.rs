@@ -1,10 +1,10 @@
 //! Making an image true on this core: opening, creating, renaming away and retuning partitions.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::directories::Directory;
 use super::log_settings;
 use super::partition::Partition;
 use super::placement::{PartitionPlace, TopicPlace};
@@ -33,7 +33,7 @@ impl Shard {
     }
 
     /// One task at a time changes what is placed here.
-    async fn turn(&self) -> Turn<'_> {
+    pub(super) async fn turn(&self) -> Turn<'_> {
         while self.adopting.replace(true) {
             self.adopted.wait().await;
         }
@@ -90,8 +90,15 @@ impl Shard {
                 here.set_flush_ms(config.flush_ms, config.durability);
             } else if core == self.core() {
                 let (shard, name, id) = (self.clone(), name.clone(), topic.id);
+                let number = PartitionId(index as i32);
+                let home = self.directory(topic.directory(self.node(), number));
+                // Where the directory is lost or not here, that was said once for all.
+                let Some(home) = home.filter(|home| !home.is_lost()) else {
+                    partitions.push(PartitionPlace { core, epoch, here });
+                    continue;
+                };
                 opening.push((index, async move {
-                    shard.open_partition(id, name, PartitionId(index as i32), epoch, &config).await
+                    shard.open_partition(id, name, number, epoch, home, &config).await
                 }));
             }
             partitions.push(PartitionPlace { core, epoch, here });
@@ -121,22 +128,19 @@ impl Shard {
         });
     }
 
-    fn partition_dir(&self, name: &str, index: PartitionId) -> PathBuf {
-        self.data_dir.join(format!("{name}-{index}"))
-    }
-
     async fn open_partition(
         self: Rc<Self>,
         id: crate::model::TopicId,
         name: Rc<str>,
         index: PartitionId,
         epoch: i32,
+        home: Rc<Directory>,
         config: &TopicConfig,
     ) -> Option<Rc<Partition>> {
-        let dir = self.partition_dir(&name, index);
+        let dir = home.path.join(format!("{name}-{index}"));
         let settings = log_settings::of(config, &self.config());
         // It stays known until the log is open: another attempt needs it too.
-        let known = self.checkpoints.borrow().get(id, index).cloned();
+        let known = self.checkpoints.borrow().get(home.id, id, index).cloned();
         match Log::open_or_create(&dir, id, settings, &self.logs, known.as_ref()).await {
             Ok(log) => {
                 self.checkpoints.borrow_mut().forget(id, index);
@@ -146,7 +150,8 @@ impl Shard {
                 Counters::add(&opened.cut, u64::from(log.recovered().cut.is_some()));
                 let progress = self.progress.clone();
                 let level = config.durability;
-                let partition = Partition::new(id, name, index, epoch, level, log, progress);
+                let partition = Partition::new(id, name, index, epoch, log, home, progress);
+                partition.set_level(level);
                 partition.set_flush_ms(config.flush_ms, level);
                 Some(partition)
             }
@@ -159,6 +164,7 @@ impl Shard {
                     self.unopened.borrow_mut().insert(id);
                     self.open_later();
                 }
+                home.suspect(&error);
                 None
             }
         }
@@ -190,17 +196,22 @@ impl Shard {
         let Some(place) = self.placement.borrow_mut().remove(topic.id) else { return };
         for (index, partition) in place.partitions.iter().enumerate() {
             let index = PartitionId(index as i32);
-            let removed = match &partition.here {
-                Some(here) => {
+            let home = self.directory(topic.directory(self.node(), index));
+            let removed = match (&partition.here, home) {
+                (Some(here), _) => {
                     self.partition_leaves(here);
                     here.retire();
-                    here.log().delete().await
+                    // What a lost directory holds is a stray when it comes back.
+                    match here.home().is_lost() {
+                        true => Ok(()),
+                        false => here.log().delete().await,
+                    }
                 }
                 // Offline, but its files are there, and would be taken for somebody's at a start.
-                None if partition.core == self.core() => {
-                    log::remove_partition(&self.partition_dir(&place.name, index)).await
+                (None, Some(home)) if partition.core == self.core() && !home.is_lost() => {
+                    log::remove_partition(&home.path.join(format!("{}-{index}", place.name))).await
                 }
-                None => Ok(()),
+                _ => Ok(()),
             };
             if let Err(error) = removed {
                 notice!("{}-{index} was not removed: {error}", place.name);
@@ -226,7 +237,7 @@ impl Shard {
     }
 }
 
-struct Turn<'a>(&'a Shard);
+pub(super) struct Turn<'a>(&'a Shard);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! Room held back on the data directory's file system: `.ringmain/reserve`, a file of nothing. When
+//! Room held back on the file system of each data directory: `.ringmain/reserve`, a file of nothing. When
 //! the disk is full it is given up piece by piece for what must be written all the same: changes of
 //! the metadata (a deletion is what makes room) and checkpoints. It is taken again when there is
 //! room.

@@ -16,7 +16,11 @@ impl Shard {
         loop {
             self.rest_between_looks().await;
             for partition in self.partitions() {
-                if let Err(error) = partition.log().retain().await {
+                let log = partition.log();
+                // One that is closed goes on elsewhere, or not at all.
+                if let Err(error) = log.retain().await
+                    && !log.is_closed()
+                {
                     notice!("{}-{} keeps old records: {error}", partition.name, partition.index);
                 }
                 if rt::should_yield() {

@@ -1,4 +1,4 @@
-//! How much room the data directory's file system has. The metadata core looks, says when records
+//! How much room the file system of each data directory has. The metadata core looks, says when records
 //! are refused and when they are accepted again, and tells every core; a core asks for a look when
 //! it has taken a good part of what it was allowed, or met a full disk. In between the operator,
 //! retention and other programs change things: so there is a look now and then in any case.
@@ -7,10 +7,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::directories::Directory;
 use super::message::{Reply, Request};
 use super::{METADATA_CORE, Shard, reserve};
 use crate::base::time::Instant;
-use crate::log::{Allowance, Room};
+use crate::cluster::ClusterImage;
+use crate::cluster::directories::{self, Taker};
+use crate::log::Allowance;
+use crate::model::DirectoryId;
 use crate::notice;
 use crate::rt::{self, file};
 
@@ -28,7 +32,7 @@ const FREED_MIN: u64 = 1 << 20;
 const FLOOR_MAX: u64 = 1 << 30;
 
 /// Bytes that must stay free. `setting` is `ringmain.disk.free.min.bytes`.
-fn floor(setting: i64, total: u64) -> u64 {
+pub(super) fn floor(setting: i64, total: u64) -> u64 {
     u64::try_from(setting).unwrap_or((total / 20).min(FLOOR_MAX))
 }
 
@@ -74,7 +78,7 @@ impl Space {
     }
 }
 
-/// What a shard keeps for it.
+/// What a core keeps for it, of each directory.
 #[derive(Default)]
 pub(super) struct SpaceWatch {
     space: RefCell<Space>,
@@ -85,81 +89,88 @@ pub(super) struct SpaceWatch {
 }
 
 impl Shard {
-    fn room(&self) -> Rc<Room> {
-        self.logs.room(self.data_dir())
-    }
-
-    /// Keeps this core's knowledge of the room up to date, for as long as the core lives.
-    pub async fn watch_space(self: Rc<Self>) {
-        let room = self.room();
+    /// Keeps this core's knowledge of a directory's room up to date, for as long as the core lives.
+    pub(super) async fn watch_space(self: Rc<Self>, directory: Rc<Directory>) {
+        let room = &directory.room;
         if self.core() != METADATA_CORE {
             loop {
                 let met_full = room.worth_a_look().await;
-                let looked = self.call(METADATA_CORE, Request::Look { met_full }).await;
+                let look = Request::Look { directory: directory.place, met_full };
+                let looked = self.call(METADATA_CORE, look).await;
                 let Some(Reply::Looked(allowance)) = looked else { return };
                 room.learn(allowance);
                 rt::sleep(PAUSE).await;
             }
         }
         loop {
-            let is_short = self.space.space.borrow().is_short;
+            let is_short = directory.space.space.borrow().is_short;
             let period = if is_short { SHORT_PERIOD } else { PERIOD };
             let asked = rt::timeout(period, room.worth_a_look()).await;
-            let allowance = self.look_for_space(asked.unwrap_or(false)).await;
+            if directory.is_lost() {
+                return;
+            }
+            let allowance = self.look_for_space(&directory, asked.unwrap_or(false)).await;
             if asked.is_none() && !allowance.is_short {
-                self.hold_room_back().await;
+                self.hold_room_back(&directory).await;
             }
             rt::sleep(PAUSE).await;
         }
     }
 
+    /// The same for the directory of this place, if there is one.
+    pub(super) async fn look_at(&self, place: usize, met_full: bool) -> Allowance {
+        match self.directories().get(place) {
+            Some(directory) => self.look_for_space(directory, met_full).await,
+            None => Allowance::UNBOUNDED,
+        }
+    }
+
     /// Asks the file system; on the metadata core. Tells all cores when the state changed.
-    pub async fn look_for_space(&self, met_full: bool) -> Allowance {
+    pub async fn look_for_space(&self, directory: &Directory, met_full: bool) -> Allowance {
         assert_eq!(self.core(), METADATA_CORE);
-        let dir = self.data_dir();
-        let (free, total) = match file::disk_space(dir).await {
+        let (dir, watch) = (directory.path.display(), &directory.space);
+        let (free, total) = match file::disk_space(&directory.path).await {
             Ok(seen) => seen,
             Err(error) => {
-                if !self.space.is_blind.replace(true) {
-                    notice!("{}: nobody knows how much room is left: {error}", dir.display());
+                if !watch.is_blind.replace(true) {
+                    notice!("{dir}: nobody knows how much room is left: {error}");
                 }
+                directory.suspected.raise();
                 return Allowance::UNBOUNDED;
             }
         };
-        self.space.is_blind.set(false);
+        watch.is_blind.set(false);
         let floor = floor(self.config().disk_free_min_bytes, total);
-        let turn = self.space.space.borrow_mut().judge(free, floor, met_full, rt::now());
-        let is_short = self.space.space.borrow().is_short;
+        let turn = watch.space.borrow_mut().judge(free, floor, met_full, rt::now());
+        let is_short = watch.space.borrow().is_short;
         let allowance =
             Allowance { is_short, bytes: free.saturating_sub(floor) / self.cores() as u64 };
-        self.room().learn(allowance);
+        directory.room.learn(allowance);
         let left = size(free);
         match turn {
             Some(Turn::BelowFloor) => notice!(
-                "{}: {left} are free and {} must stay so (ringmain.disk.free.min.bytes): \
+                "{dir}: {left} are free and {} must stay so (ringmain.disk.free.min.bytes): \
                  records are refused until there is more room, reads and deletions go on",
-                dir.display(),
                 size(floor),
             ),
             Some(Turn::Full) => notice!(
-                "{}: no room is left ({left} free): records are refused until there is \
+                "{dir}: no room is left ({left} free): records are refused until there is \
                  more, reads and deletions go on",
-                dir.display(),
             ),
             Some(Turn::Enough) => {
-                notice!("{}: {left} are free: records are accepted", dir.display());
+                notice!("{dir}: {left} are free: records are accepted");
             }
             None => {}
         }
         if turn.is_some() {
             // From now on there is another period.
-            self.room().ask_for_a_look();
+            directory.room.ask_for_a_look();
         }
-        if is_news(self.space.told.get(), allowance) {
-            self.space.told.set(Some(allowance));
+        if is_news(watch.told.get(), allowance) {
+            watch.told.set(Some(allowance));
             let others = (0..self.cores()).filter(|&core| core != self.core());
-            let told: Vec<_> =
-                others.map(|core| self.call(core, Request::Allow(allowance))).collect();
+            let allow = || Request::Allow { directory: directory.place, allowance };
+            let told: Vec<_> = others.map(|core| self.call(core, allow())).collect();
             for told in told {
                 told.await;
             }
@@ -167,29 +178,55 @@ impl Shard {
         allowance
     }
 
+    /// What new partitions can choose from.
+    pub async fn takers(&self, image: &ClusterImage) -> Vec<Taker> {
+        let online = self.online();
+        let ids: Vec<DirectoryId> = online.iter().map(|directory| directory.id).collect();
+        let counts = directories::count(image, self.node(), &ids);
+        if let ([id], [partitions]) = (&ids[..], &counts[..]) {
+            return vec![Taker { id: *id, free_bytes: 0, partitions: *partitions }];
+        }
+        let mut takers = Vec::with_capacity(online.len());
+        for (directory, partitions) in online.iter().zip(counts) {
+            let free_bytes = match file::disk_space(&directory.path).await {
+                Ok((free, _)) => free,
+                Err(_) => {
+                    directory.suspected.raise();
+                    continue;
+                }
+            };
+            takers.push(Taker { id: directory.id, free_bytes, partitions });
+        }
+        takers
+    }
+
     /// Takes room for bad times; on the metadata core, while there is some.
-    pub async fn hold_room_back(&self) {
-        match reserve::refill(&self.own_dir()).await {
-            Err(error) if file::is_full(&error) => self.met_full_disk(),
+    pub async fn hold_room_back(&self, directory: &Directory) {
+        match reserve::refill(&directory.own_dir()).await {
+            Err(error) if file::is_full(&error) => directory.room.was_full(),
             Err(error) => {
-                notice!("{}: no room is held back: {error}", self.own_dir().display());
+                notice!("{}: no room is held back: {error}", directory.own_dir().display());
             }
             Ok(()) => {}
         }
     }
 
     /// The metadata core has looked.
-    pub(super) fn learn_space(&self, allowance: Allowance) {
-        self.room().learn(allowance);
+    pub(super) fn learn_space(&self, place: usize, allowance: Allowance) {
+        if let Some(directory) = self.directories().get(place) {
+            directory.room.learn(allowance);
+        }
     }
 
-    /// Something that is no log's found no room.
+    /// The metadata log found no room.
     pub(super) fn met_full_disk(&self) {
-        self.room().was_full();
+        let directories = self.directories();
+        let keeper = directories.iter().find(|directory| directory.keeps_metadata);
+        keeper.iter().for_each(|directory| directory.room.was_full());
     }
 
     pub(super) fn refusals(&self) -> u64 {
-        self.room().refusals()
+        self.directories().iter().map(|directory| directory.room.refusals()).sum()
     }
 }
 

@@ -71,7 +71,11 @@ impl Broker {
 
     /// Starts it again where it was.
     pub fn start_again(&mut self) {
-        let (child, bootstrap) = serve(self.data.path(), &self.bootstrap, &[]);
+        self.start_again_with(&[]);
+    }
+
+    pub fn start_again_with(&mut self, more: &[&str]) {
+        let (child, bootstrap) = serve(self.data.path(), &self.bootstrap, more);
         assert_eq!(bootstrap, self.bootstrap);
         self.child = Some(child);
     }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod command;
+mod directories;
 mod files;
 mod records;
 mod refusals;

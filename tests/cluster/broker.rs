@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use ringmain::node::{Control, Event, Plan, run_core};
 use ringmain::rt;
 use ringmain::rt::sim::{HostId, Sim};
 use ringmain::rt::{InboxSender, inbox, mesh};
+use ringmain::shard::directories::Given;
+use ringmain::shard::message::CoreCounters;
 
 const PORT: u16 = 9092;
 const MESH_BOUND: usize = 64;
@@ -24,8 +26,12 @@ pub struct Broker {
     pub host: HostId,
     cores: usize,
     settings: Vec<String>,
+    /// The data directories, from the next start on.
+    pub directories: RefCell<Vec<&'static str>>,
     starts: Cell<u64>,
     control: RefCell<Option<InboxSender<Control>>>,
+    /// What its cores had counted when it stopped in order, since it was started first.
+    pub counted: Rc<Cell<CoreCounters>>,
     /// Why it could not start, if it could not.
     pub failure: Rc<RefCell<Option<String>>>,
 }
@@ -33,13 +39,25 @@ pub struct Broker {
 impl Broker {
     /// `settings`: as `--set` takes them.
     pub fn new(sim: &Sim, cores: usize, settings: &[&str]) -> Broker {
+        Broker::with_directories(sim, cores, &["/data"], settings)
+    }
+
+    pub fn with_directories(
+        sim: &Sim,
+        cores: usize,
+        directories: &[&'static str],
+        settings: &[&str],
+    ) -> Broker {
         let host = sim.add_host("broker");
         // What the command does before it starts the cores.
         let disk = sim.disk(host);
-        disk.install_dir(Path::new("/data/.ringmain")).expect("an empty disk");
-        disk.install_file(Path::new("/data/.ringmain/format"), b"1\n").expect("an empty disk");
+        for directory in directories {
+            let own = Path::new(directory).join(".ringmain");
+            disk.install_dir(&own).expect("an empty disk");
+            disk.install_file(&own.join("format"), b"1\n").expect("an empty disk");
+        }
         let mut all = vec![
-            "log.dirs=/data".to_owned(),
+            format!("log.dirs={}", directories.join(",")),
             format!("ringmain.listen=0.0.0.0:{PORT}"),
             format!("ringmain.advertised.host={}", sim.address(host)),
         ];
@@ -48,8 +66,10 @@ impl Broker {
             host,
             cores,
             settings: all,
+            directories: RefCell::new(directories.to_vec()),
             starts: Cell::new(0),
             control: RefCell::default(),
+            counted: Rc::default(),
             failure: Rc::default(),
         }
     }
@@ -68,7 +88,7 @@ impl Broker {
         let plan = Arc::new(Plan {
             fixed: settings.fixed.clone(),
             config,
-            data_dir: PathBuf::from("/data"),
+            data: self.directories.borrow().iter().map(Given::new).collect(),
             listen: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             lanes,
             cores: self.cores,
@@ -81,7 +101,7 @@ impl Broker {
         sim.start(self.host, self.cores, |core| {
             let seat = seats[core].take().expect("one seat a core");
             let commands = commands.take_if(|_| core == 0);
-            let failure = self.failure.clone();
+            let (failure, total) = (self.failure.clone(), self.counted.clone());
             let tell = move |event| {
                 if let Event::Failed(reason) = event {
                     rt::write_notice(format_args!("it cannot start: {reason}"));
@@ -90,7 +110,9 @@ impl Broker {
             };
             let plan = plan.clone();
             async move {
-                run_core(seat, plan, commands, tell).await;
+                let mut counted = run_core(seat, plan, commands, tell).await;
+                counted += total.get();
+                total.set(counted);
             }
         });
     }

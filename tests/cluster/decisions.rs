@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::caller::Caller;
 use crate::guide::{Guide, is_passing};
 use crate::mishap::{Mishap, befall, options};
-use crate::seeds::seeds;
+use crate::seeds::{each, seeds};
 
 /// What clients know.
 #[derive(Default)]
@@ -98,7 +98,8 @@ async fn see(guide: Guide, known: &Shared) {
     }
 }
 
-fn run(seed: u64) {
+/// Yields the trace.
+fn run(seed: u64) -> u64 {
     let mut random = Prng::new(seed ^ 0xdec1de);
     let sim = Sim::with_options(seed, options(&mut random));
     let broker = Broker::new(&sim, 1 + random.below(3) as usize, &[]);
@@ -131,9 +132,10 @@ fn run(seed: u64) {
         assert!(ended.await.is_some(), "seed {seed}: {:?}", broker.failure.borrow());
     });
     assert!(known.borrow().existing.len() >= 36);
+    sim.trace_hash()
 }
 
 #[test]
 fn decisions_survive_crashes() {
-    seeds(30).for_each(run);
+    each(seeds(30), run);
 }

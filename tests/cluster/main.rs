@@ -7,11 +7,22 @@ mod caller;
 mod consumer;
 mod crashes;
 mod decisions;
+mod directories;
+mod flushes;
+mod groups;
 mod guide;
 mod history;
+mod ledger;
 mod library;
+mod member;
 mod mishap;
+mod offline;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod producer;
+#[cfg(feature = "planted-bugs")]
+#[path = "../support/rerun.rs"]
+mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod space;

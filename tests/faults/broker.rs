@@ -55,6 +55,7 @@ impl Drop for Scratch {
 pub struct Setup {
     scratch: Arc<Scratch>,
     data: PathBuf,
+    more_data: Option<PathBuf>,
     port: u16,
     cores: usize,
     flags: Vec<String>,
@@ -67,6 +68,7 @@ impl Setup {
         let scratch = Arc::new(Scratch::new(name));
         Setup {
             data: scratch.path().join("data"),
+            more_data: None,
             scratch,
             port: free_ports(),
             cores: 2,
@@ -87,6 +89,18 @@ impl Setup {
 
     pub fn set(self, key: &str, value: &str) -> Setup {
         self.flag("--set", &format!("{key}={value}"))
+    }
+
+    /// With a second data directory beside the first.
+    pub fn and_data(mut self) -> Setup {
+        self.more_data = Some(self.scratch.path().join("more"));
+        self
+    }
+
+    /// The data directories, by the names that the broker has for them.
+    pub fn homes(&self) -> Vec<String> {
+        let all = [Some(&self.data), self.more_data.as_ref()].into_iter().flatten();
+        all.map(|dir| dir.to_str().expect("text").to_owned()).collect()
     }
 
     /// With a variable in its environment.
@@ -171,7 +185,8 @@ impl Setup {
         assert!(cpus.len() >= self.cores, "this test needs {} CPUs", self.cores);
         let cpus: Vec<String> = cpus[..self.cores].iter().map(|cpu| cpu.id.to_string()).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
-        command.arg("serve").arg("--data").arg(self.data());
+        command.arg("serve");
+        self.homes().iter().for_each(|home| drop(command.args(["--data", home])));
         command.args(["--listen", &self.address().to_string(), "--cores", &cpus.join(",")]);
         command.args(&self.flags);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -12,7 +12,7 @@ use crate::broker::{Broker, Setup};
 use crate::checker::{Anomaly, Logs, check};
 use crate::client::Client;
 use crate::history::Recorder;
-use crate::load::{Consumer, Idempotent, Load, Plain};
+use crate::load::{Consumer, Idempotent, Load, Mover, Plain};
 use crate::topics::{Sequence, Topic, batch};
 
 /// Kills that one generation of topics goes through; then it is judged a last time and deleted.
@@ -133,6 +133,9 @@ impl Trial<'_> {
                     Plain { acks: if partition == 0 { -1 } else { 1 } },
                 );
                 load.add(topic, partition, seed, Consumer::default());
+                if let homes @ [_, _, ..] = &self.setup.homes()[..] {
+                    load.add(topic, partition, seed, Mover::between(homes));
+                }
             }
         }
         load
@@ -203,4 +206,14 @@ fn nothing_acknowledged_is_lost_when_the_broker_is_killed() {
     println!("in {:.1} s", began.elapsed().as_secs_f64());
     assert!(outcome.anomalies.is_empty());
     assert!(outcome.acknowledged as u64 > cycles * 20, "too little happened to prove anything");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_broker_is_killed_while_partitions_move() {
+    let cycles = crate::number("RINGMAIN_KILLS").unwrap_or(20);
+    let setup = Setup::new("moves").and_data();
+    let outcome = run(&setup, cycles, crate::seed());
+    outcome.report();
+    assert!(outcome.anomalies.is_empty());
+    assert!(outcome.acknowledged as u64 > cycles * 10, "too little happened to prove anything");
 }

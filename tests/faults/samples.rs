@@ -46,11 +46,16 @@ macro_rules! shapes {
 
 shapes! {
     produce::Produce fetch::Fetch list_offsets::ListOffsets metadata::Metadata
-    find_coordinator::FindCoordinator api_versions::ApiVersions create_topics::CreateTopics
+    offset_commit::OffsetCommit offset_fetch::OffsetFetch find_coordinator::FindCoordinator
+    join_group::JoinGroup heartbeat::Heartbeat leave_group::LeaveGroup sync_group::SyncGroup
+    describe_groups::DescribeGroups list_groups::ListGroups
+    api_versions::ApiVersions create_topics::CreateTopics
     delete_topics::DeleteTopics delete_records::DeleteRecords init_producer_id::InitProducerId
     offset_for_leader_epoch::OffsetForLeaderEpoch describe_configs::DescribeConfigs
-    alter_configs::AlterConfigs describe_log_dirs::DescribeLogDirs
-    create_partitions::CreatePartitions incremental_alter_configs::IncrementalAlterConfigs
+    alter_configs::AlterConfigs alter_replica_log_dirs::AlterReplicaLogDirs
+    describe_log_dirs::DescribeLogDirs
+    create_partitions::CreatePartitions delete_groups::DeleteGroups
+    incremental_alter_configs::IncrementalAlterConfigs offset_delete::OffsetDelete
     describe_cluster::DescribeCluster list_config_resources::ListConfigResources
     describe_topic_partitions::DescribeTopicPartitions
 }

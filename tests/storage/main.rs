@@ -12,9 +12,13 @@ mod lookups;
 mod outages;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod recycling;
 mod removal;
 mod repairs;
 mod replacing;
+#[cfg(feature = "planted-bugs")]
+#[path = "../support/rerun.rs"]
+mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod shrinking;

@@ -1,7 +1,7 @@
 //! Bugs planted in the log engine, one at a time: a test that exists for them must fail. Run with
-//! `--features planted-bugs`; each bug gets a process of its own, because it is chosen once.
+//! `--features planted-bugs`.
 
-use std::process::Command;
+use crate::rerun::passes;
 
 const KILLS: &str = "crashes::nothing_acknowledged_is_lost_first_part";
 const WRITTEN: &str = "outages::what_is_written_survives_the_process";
@@ -15,28 +15,16 @@ const START: &str = "removal::records_below_the_start_are_gone_and_their_files_f
 const LIVES: &str = "lives::what_was_promised_holds_all_life_long_first_part";
 const UNPACKING: &str = "compression::what_unpacks_too_large_is_refused_before_it_is";
 const FORCED: &str = "upkeep::so_many_messages_force_a_sync";
+const RECYCLED: &str =
+    "recycling::alike::what_a_file_held_before_is_never_taken_for_what_was_appended";
+const OUTLIVED: &str =
+    "transactions::an_index_that_outlived_its_marker_hides_nothing_that_is_committed";
 const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_not_cut";
 
-/// One test of this very binary, with one bug; true when it passed.
-fn passes(bug: &str, test: &str) -> bool {
-    let binary = std::env::current_exe().expect("this test");
+fn check(bug: &str, test: &str) {
     // Whole lives are long, and those that the suite itself runs pass without a bug.
     let seeds = if test == LIVES { "0..500" } else { "0..1200" };
-    let output = Command::new(binary)
-        .args([test, "--exact"])
-        .env("RINGMAIN_PLANTED", bug)
-        .env("RINGMAIN_SEEDS", seeds)
-        // Reading the symbols of a test that is to fail takes longer than the test.
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .expect("this test runs again");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("running 1 test"), "{test} is no test of this binary");
-    output.status.success()
-}
-
-fn check(bug: &str, test: &str) {
-    assert!(!passes(bug, test), "{bug} hid from {test}");
+    assert!(!passes(bug, test, seeds), "{bug} hid from {test}");
 }
 
 #[test]
@@ -136,6 +124,16 @@ fn serving_what_was_cleaned_away_is_found() {
 }
 
 #[test]
+fn replacing_small_files_by_what_is_not_synced_is_found() {
+    check("leave-small-files-unsynced", KILLS);
+}
+
+#[test]
+fn renaming_without_syncing_the_directory_is_found() {
+    check("rename-without-syncing-the-directory", CLEANING);
+}
+
+#[test]
 fn building_on_a_replacement_that_is_not_durable_is_found() {
     check("swap-without-syncing-the-directory", CALLED_CLEAN);
 }
@@ -151,6 +149,21 @@ fn believing_an_index_is_found() {
 }
 
 #[test]
+fn believing_markers_that_a_crash_took_is_found() {
+    check("believe-markers-that-are-gone", OUTLIVED);
+}
+
+#[test]
+fn half_a_replacement_that_passes_for_a_whole_one_is_found() {
+    check("tidy-up-half-a-replacement", "replacing::cut_short_anywhere_it_is_undone_or_completed");
+}
+
+#[test]
+fn going_on_after_half_a_removal_is_found() {
+    check("go-on-after-half-a-removal", "removal::a_removal_that_is_cut_short_leaves_no_hole");
+}
+
+#[test]
 fn a_start_that_goes_back_is_found() {
     check("let-the-start-go-back", START);
 }
@@ -163,6 +176,21 @@ fn unpacking_records_of_any_size_is_found() {
 #[test]
 fn forgetting_to_sync_after_so_many_messages_is_found() {
     check("forget-flush-messages", FORCED);
+}
+
+#[test]
+fn stale_bytes_of_a_recycled_segment_accepted_are_found() {
+    check("recover-what-is-left", RECYCLED);
+}
+
+#[test]
+fn a_recycled_file_of_another_partition_is_found() {
+    check("take-the-spares-of-others", RECYCLED);
+}
+
+#[test]
+fn a_recycled_file_that_is_still_read_is_found() {
+    check("recycle-what-is-read", "recycling::a_file_that_is_still_read_is_not_written_again");
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ringmain::log::{LogSettings, Origin, ReadError, Records};
 use ringmain::model::{DurabilityLevel, LeaderEpoch};
+use ringmain::rt::sim::{DiskOp, Fault, FaultRule};
 use ringmain::rt::{self, file};
 
-use crate::support::{NOW, World, batch, bytes_of, flush};
+use crate::support::{NOW, World, batch, bytes_of, flush, read_all};
 
 const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
@@ -143,6 +144,42 @@ fn a_log_goes_on_when_all_but_its_active_segment_is_gone() {
             assert_eq!(progress.synced_offset, 35);
             let log = world.reopen(log).await;
             assert_eq!((log.log_start_offset(), log.end_offset()), (30, 35));
+            log.close().await.unwrap();
+        });
+    }
+}
+
+/// A segment whose files could not all be renamed is of the log no more, and lies there. Were what comes
+/// behind it removed as well, the next open would find it in front of a hole.
+#[test]
+fn a_removal_that_is_cut_short_leaves_no_hole() {
+    for (renames, fault) in (0..12).flat_map(|count| [(count, Fault::Eio), (count, Fault::Enospc)])
+    {
+        World::new(renames).run(move |world| async move {
+            let log = world.create("t-0", settings()).await;
+            for _ in 0..60 {
+                log.append(Records::Copy(&batch(1, 1500)), EPOCH, NOW, Origin::Client).unwrap();
+            }
+            log.sync().await.unwrap();
+            rt::sleep(Duration::from_millis(50)).await;
+            let rule = FaultRule::new(DiskOp::Rename, fault).on("t-0").after(renames);
+            world.disk().inject(rule);
+            let first = log.delete_before(25).await;
+            let second = log.delete_before(45).await;
+            world.disk().clear_faults();
+            match fault {
+                Fault::Eio => {
+                    assert!(first.is_err() || second.is_err(), "{renames}");
+                    assert!(log.failure().is_some(), "{renames}: it goes on with what it has lost");
+                }
+                _ => assert!(first.is_ok() && second.is_ok(), "{renames}: {first:?}, {second:?}"),
+            }
+            drop(log);
+            // The start is not in a checkpoint yet.
+            let log = world.crash_and_open("t-0", settings()).await;
+            assert_eq!(log.end_offset(), 60);
+            let there = read_all(&log, 10_000).await.len() as i64;
+            assert_eq!(there, 60 - log.log_start_offset(), "{renames}");
             log.close().await.unwrap();
         });
     }

@@ -176,6 +176,7 @@ fn check(seed: u64) -> usize {
         segment_bytes: [10_000, 30_000, 200_000][random.below(3) as usize],
         durability: level,
         file_delete_delay_ms: random.below(20),
+        segments_recycled_max: (seed % 3) as usize,
         ..LogSettings::default()
     };
     let cache_bytes = [8 << 10, 1 << 20][random.below(2) as usize];

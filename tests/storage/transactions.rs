@@ -1,8 +1,9 @@
 //! Transactions on one partition: what readers may see, what is aborted, what a restart knows.
 
 use ringmain::log::producers::Refusal;
-use ringmain::log::{AppendError, LogSettings, Origin, Records};
+use ringmain::log::{AppendError, Log, LogSettings, Origin, Records};
 use ringmain::model::LeaderEpoch;
+use ringmain::rt::file;
 use ringmain::wire::record::{BatchBuilder, BatchFields};
 
 use crate::support::{NOW, World, batch_of};
@@ -76,6 +77,68 @@ fn readers_stop_at_open_transactions_and_learn_which_were_aborted() {
         log.set_high_watermark(12);
         assert_eq!(log.last_stable_offset(), 12);
         assert_eq!(log.aborted_transactions(0, 12), [(1, 0), (3, 8)]);
+        log.close().await.unwrap();
+    });
+}
+
+/// The power fails while an index is on the disk already and the end of its log is not: a marker of
+/// which only the index tells has never been there, and the transaction may end otherwise.
+#[test]
+fn an_index_that_outlived_its_marker_hides_nothing_that_is_committed() {
+    World::new(3).run(|world| async move {
+        let first = "/data/t-0/00000000000000000000.log".as_ref();
+        let log = world.create("t-0", LogSettings::default()).await;
+        let append = |log: &Log, bytes: Vec<u8>| {
+            log.append(Records::Copy(&bytes), EPOCH, NOW, Origin::Client).unwrap()
+        };
+        append(&log, data(1, 0, 0, 3));
+        world.keep(log.checkpoint().await.unwrap());
+        let on_disk = world.disk().read(first).unwrap();
+        log.append_marker(&marker(1, 1, false), EPOCH, NOW, 2).unwrap();
+        log.checkpoint().await.unwrap();
+        drop(log);
+        world.disk().install_file(first, &on_disk).unwrap();
+
+        let log = world.crash_and_open("t-0", LogSettings::default()).await;
+        assert_eq!(log.end_offset(), 3, "the marker is gone");
+        log.append_marker(&marker(1, 1, true), EPOCH, NOW, 2).unwrap();
+        append(&log, data(2, 0, 0, 2));
+        log.roll(NOW);
+        append(&log, data(2, 0, 2, 1));
+        let log = world.reopen(log).await;
+        assert_eq!(log.aborted_transactions(0, log.end_offset()), []);
+        log.close().await.unwrap();
+    });
+}
+
+/// Markers that a recovery reads once more are below a watermark that it knows: they were decided.
+#[test]
+fn the_last_stable_offset_is_not_stuck_at_a_marker_that_was_read_again() {
+    World::new(4).run(|world| async move {
+        let log = world.create("t-0", LogSettings::default()).await;
+        log.append(Records::Copy(&data(1, 0, 0, 3)), EPOCH, NOW, Origin::Client).unwrap();
+        log.append_marker(&marker(1, 1, false), EPOCH, NOW, 2).unwrap();
+        log.append(Records::Copy(&data(2, 0, 0, 2)), EPOCH, NOW, Origin::Client).unwrap();
+        log.append_marker(&marker(2, 1, true), EPOCH, NOW, 2).unwrap();
+        log.roll(NOW);
+        log.append(
+            Records::Copy(&batch_of(BatchFields::default(), 1, 9)),
+            EPOCH,
+            NOW,
+            Origin::Client,
+        )
+        .unwrap();
+        log.sync().await.unwrap();
+        log.set_high_watermark(8);
+        world.keep(log.checkpoint().await.unwrap());
+        drop(log);
+        // Its index is gone: the first segment is read as a whole.
+        let index = "/data/t-0/00000000000000000000.index".as_ref();
+        file::remove_file(index).await.unwrap();
+        let log = world.crash_and_open("t-0", LogSettings::default()).await;
+        assert_eq!(log.recovered().rebuilt_indexes, 1);
+        log.set_high_watermark(log.end_offset());
+        assert_eq!((log.end_offset(), log.last_stable_offset()), (8, 8));
         log.close().await.unwrap();
     });
 }

@@ -155,8 +155,16 @@ fn check_response_frame<A: Api>() {
         let mut reader = Reader::new(&bytes[frame::LENGTH_SIZE..]);
         assert_eq!(frame::read_response_header::<A>(&mut reader, version), Ok(0x0102_0304));
         assert_eq!(reader.remaining(), rest.len());
-        assert_eq!(A::Response::decode(&mut reader, version), Ok(A::Response::default()));
+        // Null may have become empty: what was read is held against what was written by its bytes.
+        let read = A::Response::decode(&mut reader, version).expect("a response");
+        let mut again = Vec::new();
+        frame::write_response::<A>(&mut Writer::new(&mut again), version, 0x0102_0304, &read);
+        assert_eq!(again, bytes);
     }
+}
+
+fn is_error_code(field: &str) -> bool {
+    matches!(field, "error_code" | "partition_error_code")
 }
 
 fn error_codes(node: &Node, found: &mut Vec<String>) {
@@ -167,7 +175,7 @@ fn error_codes(node: &Node, found: &mut Vec<String>) {
         Node::Struct(_, fields) => {
             for (name, value) in fields {
                 match value {
-                    Node::Tuple(_, code) if name == "error_code" => {
+                    Node::Tuple(_, code) if is_error_code(name) => {
                         let Node::Token(number) = &code[0] else { panic!("{code:?}") };
                         found.push(number.clone());
                     }

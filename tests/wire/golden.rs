@@ -3,12 +3,13 @@
 
 use ringmain::model::ErrorCode;
 use ringmain::wire::compression::{self, Codec};
+use ringmain::wire::messages::alter_replica_log_dirs::*;
 use ringmain::wire::messages::api_versions::*;
 use ringmain::wire::messages::describe_log_dirs::*;
 use ringmain::wire::messages::list_offsets::{self, *};
 use ringmain::wire::{Message, Reader, Writer, batch, record};
 
-fn check<'a, M: Message<'a>>(message: M, version: i16, golden: &'a [u8]) {
+pub fn check<'a, M: Message<'a>>(message: M, version: i16, golden: &'a [u8]) {
     let mut bytes = Vec::new();
     message.encode(&mut Writer::new(&mut bytes), version);
     assert_eq!(bytes, golden, "{message:?}");
@@ -95,6 +96,22 @@ fn api_versions_5() {
           \x01\x08\0\0\0\0\0\0\0\x09\
           \x02\x14\x02\x0egroup.version\0\x01\0\0\0",
     );
+}
+
+#[test]
+fn alter_replica_log_dirs_2() {
+    let topics = vec![AlterReplicaLogDirTopic { name: "events", partitions: vec![0, 1] }];
+    let dirs = vec![AlterReplicaLogDir { path: "/disk", topics }];
+    let request = AlterReplicaLogDirsRequest { dirs };
+    check(request, 2, b"\x02\x06/disk\x02\x07events\x03\0\0\0\0\0\0\0\x01\0\0\0");
+    let partition = AlterReplicaLogDirPartitionResult {
+        partition_index: 1,
+        error_code: ErrorCode::LOG_DIR_NOT_FOUND,
+    };
+    let result =
+        AlterReplicaLogDirTopicResult { topic_name: "events", partitions: vec![partition] };
+    let response = AlterReplicaLogDirsResponse { throttle_time_ms: 1, results: vec![result] };
+    check(response, 2, b"\0\0\0\x01\x02\x07events\x02\0\0\0\x01\0\x39\0\0\0");
 }
 
 #[test]

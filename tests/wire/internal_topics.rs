@@ -1,10 +1,11 @@
 //! Every record that a real Kafka 4.4 wrote into its internal topics while groups of both protocols
-//! and transactions came and went (`java/InternalTopics.java`).
+//! and transactions came and went (`scripts/internal-topics`).
 
 use std::collections::BTreeSet;
 
 use ringmain::wire::consumer_protocol::Subscription;
 use ringmain::wire::internal::consumer_group_member_metadata::ConsumerGroupMemberMetadataValue;
+use ringmain::wire::internal::offset_commit::OffsetCommitValue;
 use ringmain::wire::internal::transaction_log::{TransactionLogKey, TransactionLogValue};
 use ringmain::wire::internal::{GroupRecord, Key};
 use ringmain::wire::versioned::{Fault, Versioned, version_of};
@@ -166,4 +167,67 @@ fn a_later_subscription_is_read_as_the_latest_known() {
     assert_eq!(Subscription::decode_newer(&bytes), Ok(known));
     assert!(Subscription::decode(&bytes).is_err());
     assert!(Subscription::decode_newer(&[0xff, 0xff, 0, 0, 0, 0]).is_err());
+}
+
+/// Values of real records that go through a struct unchanged, and those that do not.
+fn tally<'a, T: Versioned<'a>>(written: &'a [Written], key_type: i16) -> (usize, usize) {
+    let of_type = |record: &&Written| {
+        record.topic == "__consumer_offsets" && version_of(&record.key) == Ok(key_type)
+    };
+    let (mut same, mut other) = (0, 0);
+    for value in written.iter().filter(of_type).filter_map(|record| record.value.as_deref()) {
+        let mut again = Vec::new();
+        if let Ok(read) = T::decode(value) {
+            read.encode(version_of(value).expect("a version"), &mut again);
+        }
+        *if again == value { &mut same } else { &mut other } += 1;
+    }
+    (same, other)
+}
+
+/// Records that are written down wrongly, each in one way.
+mod planted {
+    use ringmain::model::ids::TopicId;
+    use ringmain::versioned;
+
+    versioned! {
+        data TypeTooNarrow<'a>, versions 0-4, flexible 4+ {
+            offset: i64, 0+;
+            leader_epoch: i16, 3+;
+            metadata: &'a str, 0+;
+            commit_timestamp: i64, 0+;
+            topic_id: TopicId, 4+, tag 0;
+        }
+    }
+    versioned! {
+        data FlexibleTooLate<'a>, versions 0-4 {
+            offset: i64, 0+;
+            leader_epoch: i32, 3+;
+            metadata: &'a str, 0+;
+            commit_timestamp: i64, 0+;
+        }
+    }
+    versioned! {
+        data TagUnknown<'a>, versions 0-4, flexible 4+ {
+            offset: i64, 0+;
+            leader_epoch: i32, 3+;
+            metadata: &'a str, 0+;
+            commit_timestamp: i64, 0+;
+            topic_id: TopicId, 4+, tag 1;
+        }
+    }
+    versioned! {
+        data NotInVersion4<'a>, versions 0-3 { metadata: &'a str, 0+; }
+    }
+}
+
+#[test]
+fn every_planted_fault_is_found() {
+    let written = written();
+    let (same, other) = tally::<OffsetCommitValue<'_>>(&written, 1);
+    assert!(same > 0 && other == 0);
+    assert_eq!(tally::<planted::TypeTooNarrow<'_>>(&written, 1), (0, same));
+    assert_eq!(tally::<planted::FlexibleTooLate<'_>>(&written, 1), (0, same));
+    assert_eq!(tally::<planted::TagUnknown<'_>>(&written, 1), (0, same));
+    assert_eq!(tally::<planted::NotInVersion4<'_>>(&written, 1), (0, same));
 }

@@ -8,6 +8,7 @@ mod debug_text;
 mod dump;
 mod frames;
 mod golden;
+mod golden_groups;
 mod hostile;
 mod internal_topics;
 mod planted;

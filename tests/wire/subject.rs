@@ -120,6 +120,8 @@ macro_rules! with_every_api {
             txn_offset_commit::TxnOffsetCommit: TxnOffsetCommitRequest, TxnOffsetCommitResponse;
             describe_configs::DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
             alter_configs::AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
+            alter_replica_log_dirs::AlterReplicaLogDirs:
+                AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse;
             describe_log_dirs::DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
             create_partitions::CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
             delete_groups::DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;

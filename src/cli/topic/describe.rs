@@ -72,10 +72,21 @@ struct PartitionLine {
     start_offset: Option<Offset>,
     end_offset: Option<Offset>,
     size_bytes: Option<i64>,
+    /// The leader's data directory, and the one that it moves to.
+    directory: Option<String>,
+    moves_to: Option<String>,
 }
 
-/// Bytes of a partition on a broker.
-type Sizes = BTreeMap<(String, i32), BTreeMap<BrokerId, i64>>;
+/// What a broker has of a partition.
+#[derive(Clone, Default)]
+struct Held {
+    bytes: Option<i64>,
+    directory: Option<String>,
+    moves_to: Option<String>,
+}
+
+/// By topic and number, then by broker.
+type Holdings = BTreeMap<(String, i32), BTreeMap<BrokerId, Held>>;
 
 pub fn run(args: Describe) -> std::result::Result<(), Failure> {
     let output = Output::standard()?;
@@ -100,9 +111,9 @@ async fn describe(
         topics.push((name.as_str(), topic));
     }
     let mut settings = settings(&cluster, &topics).await?;
-    let sizes = sizes(&cluster, &metadata).await?;
+    let (holdings, has_several) = holdings(&cluster, &metadata).await?;
     for (place, (name, topic)) in topics.iter().enumerate() {
-        let partitions = partitions(&cluster, name, topic, &sizes).await;
+        let partitions = partitions(&cluster, name, topic, &holdings).await;
         let settings = settings.remove(*name).unwrap_or_default();
         let (id, internal) = (topic.id.to_string(), topic.is_internal);
         let line = Line { name, id, internal, settings: &settings, partitions };
@@ -112,7 +123,7 @@ async fn describe(
             if place > 0 {
                 output.line("");
             }
-            print(&line, &mut output);
+            print(&line, has_several, &mut output);
         }
         output.flush().await?;
     }
@@ -122,7 +133,7 @@ async fn describe(
     Ok(())
 }
 
-fn print(line: &Line<'_>, output: &mut Output) {
+fn print(line: &Line<'_>, with_directories: bool, output: &mut Output) {
     let count = units::counted(line.partitions.len() as u64, "partition");
     let replicas = line.partitions.iter().map(|partition| partition.replicas.len());
     let replication = replicas.max().unwrap_or(0);
@@ -133,7 +144,7 @@ fn print(line: &Line<'_>, output: &mut Output) {
     for (key, Setting { value, source }) in line.settings {
         output.line(&format!("  {key:<width$}  {value}  ({source})"));
     }
-    let mut table = Table::new(&[
+    let mut columns = vec![
         ("PARTITION", Align::Right),
         ("LEADER", Align::Right),
         ("EPOCH", Align::Right),
@@ -142,7 +153,11 @@ fn print(line: &Line<'_>, output: &mut Output) {
         ("START", Align::Right),
         ("END", Align::Right),
         ("SIZE", Align::Right),
-    ]);
+    ];
+    if with_directories {
+        columns.push(("DIRECTORY", Align::Left));
+    }
+    let mut table = Table::new(&columns);
     let known = |number: Option<i64>| number.map_or("-".to_owned(), |number| number.to_string());
     let list = |ids: &[i32]| {
         let ids: Vec<String> = ids.iter().map(i32::to_string).collect();
@@ -150,7 +165,7 @@ fn print(line: &Line<'_>, output: &mut Output) {
     };
     for partition in &line.partitions {
         let size = partition.size_bytes.map(|size| units::bytes(size.max(0) as u64));
-        table.row(vec![
+        let mut row = vec![
             partition.partition.to_string(),
             partition.leader.map_or("none".to_owned(), |leader| leader.to_string()),
             partition.leader_epoch.to_string(),
@@ -159,7 +174,15 @@ fn print(line: &Line<'_>, output: &mut Output) {
             known(partition.start_offset),
             known(partition.end_offset),
             size.unwrap_or_else(|| "-".to_owned()),
-        ]);
+        ];
+        if with_directories {
+            let directory = partition.directory.as_deref().unwrap_or("-");
+            row.push(match &partition.moves_to {
+                Some(to) => format!("{directory}, moving to {to}"),
+                None => directory.to_owned(),
+            });
+        }
+        table.row(row);
     }
     for row in table.lines("  ") {
         output.line(&row);
@@ -210,30 +233,41 @@ async fn settings(
     Ok(found)
 }
 
-/// Asks every broker what it holds. One that cannot be asked just tells nothing.
-async fn sizes(cluster: &Cluster, metadata: &Metadata) -> Result<Sizes> {
+/// Asks every broker what it holds, and in which directories; and whether any has several. One that
+/// cannot be asked just tells nothing.
+async fn holdings(cluster: &Cluster, metadata: &Metadata) -> Result<(Holdings, bool)> {
     let leaders = metadata.topics.values().flat_map(|topic| &topic.partitions);
     let leaders: BTreeSet<BrokerId> = leaders.filter_map(|partition| partition.leader).collect();
-    let mut sizes = Sizes::new();
+    let (mut holdings, mut has_several) = (Holdings::new(), false);
     for broker in leaders {
         let Ok(connection) = cluster.broker(broker).await else { continue };
         let request = DescribeLogDirsRequest { topics: None };
         let Ok(answer) = connection.call::<DescribeLogDirs>(&request).await else { continue };
-        for topic in answer.decode()?.results.iter().flat_map(|dir| &dir.topics) {
-            for partition in &topic.partitions {
-                let held = sizes.entry((topic.name.to_owned(), partition.partition_index));
-                held.or_default().insert(broker, partition.partition_size);
+        let response = answer.decode()?;
+        has_several |= response.results.len() > 1;
+        for directory in &response.results {
+            for topic in &directory.topics {
+                for partition in &topic.partitions {
+                    let held = holdings.entry((topic.name.to_owned(), partition.partition_index));
+                    let held = held.or_default().entry(broker).or_default();
+                    let name = Some(directory.log_dir.to_owned());
+                    if partition.is_future_key {
+                        held.moves_to = name;
+                    } else {
+                        (held.bytes, held.directory) = (Some(partition.partition_size), name);
+                    }
+                }
             }
         }
     }
-    Ok(sizes)
+    Ok((holdings, has_several))
 }
 
 async fn partitions(
     cluster: &Cluster,
     name: &str,
     topic: &Topic,
-    sizes: &Sizes,
+    holdings: &Holdings,
 ) -> Vec<PartitionLine> {
     let led = topic.partitions.iter().filter(|partition| partition.leader.is_some());
     let led: Vec<i32> = led.map(|partition| partition.index).collect();
@@ -246,8 +280,9 @@ async fn partitions(
     let (starts, ends) = (ask(EARLIEST).await, ask(LATEST).await);
     let ids = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect();
     let line = |partition: &crate::client::Partition| {
-        let held = sizes.get(&(name.to_owned(), partition.index));
-        let size = held.and_then(|held| held.get(&partition.leader?).copied());
+        let held = holdings.get(&(name.to_owned(), partition.index));
+        let held = held.and_then(|held| held.get(&partition.leader?).cloned());
+        let Held { bytes, directory, moves_to } = held.unwrap_or_default();
         PartitionLine {
             partition: partition.index,
             leader: partition.leader.map(|leader| leader.0),
@@ -257,7 +292,9 @@ async fn partitions(
             offline: ids(&partition.offline),
             start_offset: starts.get(&partition.index).map(|at| at.offset),
             end_offset: ends.get(&partition.index).map(|at| at.offset),
-            size_bytes: size,
+            size_bytes: bytes,
+            directory,
+            moves_to,
         }
     };
     topic.partitions.iter().map(line).collect()

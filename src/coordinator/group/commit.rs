@@ -75,7 +75,8 @@ impl Groups {
                     false => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
                 }
             }
-            None => Err(ErrorCode::ILLEGAL_GENERATION),
+            None if commit.writer.is_some() => Err(ErrorCode::ILLEGAL_GENERATION),
+            None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }
     }
 }

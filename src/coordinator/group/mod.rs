@@ -291,3 +291,6 @@ impl Machine for Groups {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use super::retain::{self, Retention};
 use super::source::Source;
 use super::transactions::Transactions;
 use super::{Cleaning, Means, run, target};
+use crate::base::planted;
 use crate::log::Log;
 use crate::log::error::Error;
 use crate::log::segment::Segment;
@@ -55,8 +56,11 @@ impl Log {
             }
             Err(stopped) => stopped,
         };
-        // What is left all the same is removed before the next cleaning, or by the next open.
-        let _ = target::remove_leftovers(&self.dir).await;
+        // What is left all the same is removed before the next cleaning, or by the next open. Where the
+        // log has failed, the next open needs it: by that it tells half a replacement from a whole one.
+        if self.failure().is_none() || planted::is("tidy-up-half-a-replacement") {
+            let _ = target::remove_leftovers(&self.dir).await;
+        }
         match stopped {
             Stopped::Fault(error) if !self.failure().is_some_and(|failure| failure.is_closed()) => {
                 self.cleaning.has_failed.set(!error.is_disk_full());

@@ -152,6 +152,9 @@ fn log(path: &Path, lines: &mut Lines<'_>) -> io::Result<()> {
             Item::Zeros { position, bytes } => {
                 lines.line("reserved", &[("position", &position), ("bytes", &bytes)])?;
             }
+            Item::LeftBehind { position, bytes } => {
+                lines.line("left_behind", &[("position", &position), ("bytes", &bytes)])?;
+            }
             Item::Bad { position, what } => {
                 lines.line("bad", &[("position", &position), ("why", &Text(what.message()))])?;
             }

@@ -2,6 +2,7 @@
 //! thread, with ordinary blocking files.
 
 mod dump;
+mod leftover;
 mod repair;
 mod verify;
 mod walk;

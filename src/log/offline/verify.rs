@@ -40,7 +40,11 @@ pub fn verify(dir: &Path) -> io::Result<Vec<Fault>> {
         found.push((names::parse(&entry.file_name().to_string_lossy()), entry.path()));
     }
     found.sort();
-    let mut check = Check { faults: Vec::new(), epochs: None };
+    let snapshots = found.iter().filter_map(|(name, _)| match name {
+        Name::Snapshot(offset) => Some(*offset),
+        _ => None,
+    });
+    let mut check = Check { faults: Vec::new(), epochs: None, snapshots: snapshots.collect() };
     let bases: Vec<Offset> = found.iter().filter_map(|(name, _)| base_of(*name)).collect();
     for (name, path) in &found {
         match name {
@@ -76,6 +80,7 @@ fn base_of(name: Name) -> Option<Offset> {
 struct Check {
     faults: Vec<Fault>,
     epochs: Option<Epochs>,
+    snapshots: Vec<Offset>,
 }
 
 impl Check {
@@ -140,6 +145,12 @@ impl Check {
                 }
                 Item::Zeros { position, bytes } => {
                     self.fault(&path, position, format!("{bytes} bytes of reserved room"), false);
+                }
+                Item::LeftBehind { position, bytes } => {
+                    // A segment is cut to its length before the snapshot of its end is written.
+                    let is_finished = next.is_some_and(|next| self.snapshots.contains(&next));
+                    let what = format!("{bytes} bytes from before the file was this segment's");
+                    self.fault(&path, position, what, is_finished);
                 }
                 Item::Batch { position, batch } => {
                     let header = batch.header;

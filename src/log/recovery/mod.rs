@@ -27,6 +27,7 @@ use super::producers::Producers;
 use super::reshape::Reshaping;
 use super::segment::Segment;
 use super::settings::LogSettings;
+use super::spares::Spares;
 use super::tail::{Tail, sector_floor};
 use super::{Log, names, partition_metadata};
 use crate::base::buf::{ALIGN, Buf};
@@ -144,12 +145,14 @@ impl Log {
         let partial = read_partial(&active).await?;
         active.address.set(0);
         let room = budget.room(dir.parent().unwrap_or(&dir));
+        let spares = Spares::new(room.spares(), settings.segments_recycled_max);
         let log = Rc::new(Log {
             dir,
             topic_id: state.topic_id,
             snapshots: RefCell::new(state.snapshots),
             budget: budget.clone(),
             room,
+            spares,
             settings: Cell::new(settings),
             tail: Tail::new(budget, len, &partial, end),
             segments: RefCell::new(state.segments),
@@ -176,6 +179,8 @@ impl Log {
             recovered: state.recovered,
             kept: RefCell::new(Entry::default()),
         });
+        // Markers that were read again are decided, as far as the watermark had come before.
+        log.producers.borrow_mut().on_high_watermark(log.high_watermark.get());
         log.draw_jitter();
         match state.clean {
             Some(entry) => log.set_kept(entry),

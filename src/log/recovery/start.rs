@@ -13,6 +13,7 @@ use crate::log::epochs::Epochs;
 use crate::log::error::{At, Error};
 use crate::log::index::{offset, time, txn};
 use crate::log::producers::{self, Producers};
+use crate::log::scan::LEFT_BEHIND;
 use crate::log::segment::{Restored, Segment};
 use crate::log::settings::LogSettings;
 use crate::log::{names, partition_metadata};
@@ -303,7 +304,9 @@ impl Place<'_> {
             let why = end.why.unwrap_or("the log ends too early");
             return Err(Error::corrupt(&segment.log_path(), end.position, why));
         }
-        if let Some(why) = end.why {
+        if let Some(why) = end.why
+            && why != LEFT_BEHIND
+        {
             replay.recovered.cut = Some((segment.log_path(), end.position, why));
         }
         let is_closed = self.next.is_some() && goes_on;

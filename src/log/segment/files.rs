@@ -8,8 +8,10 @@ use crate::base::planted;
 use crate::log::error::{At, Error};
 use crate::log::room::Room;
 use crate::log::settings::Growth;
+use crate::log::spares::Spare;
 use crate::log::tail::{sector_ceil, sector_floor};
-use crate::rt::{self, File, OpenOptions, file};
+use crate::rt::file::{self, Watch};
+use crate::rt::{self, File, OpenOptions};
 
 /// The first step of preallocation, and the largest; each is four times the one before.
 const STEP_MIN: u64 = 64 << 10;
@@ -89,6 +91,10 @@ impl Segment {
             return Ok(());
         }
         let path = self.log_path();
+        let spare = self.spare.take();
+        if let Some(spare) = &spare {
+            file::rename(&spare.path, &path).await.at(&path)?;
+        }
         let options = OpenOptions {
             read: true,
             write: true,
@@ -98,8 +104,13 @@ impl Segment {
         };
         let opened = File::open(&path, options).await.at(&path)?;
         let len = opened.len().await.at(&path)?;
-        if len == 0 && !planted::is("leave-new-files-without-an-entry") {
+        let is_new = len == 0 || spare.is_some();
+        if is_new && !planted::is("leave-new-files-without-an-entry") {
             file::sync_dir(&self.dir).await.at(&self.dir)?;
+        }
+        if spare.is_some() {
+            opened.forget(0, len).await;
+            self.allocation_step.set(STEP_MIN);
         }
         self.allocated.set(sector_floor(len));
         *self.writing.borrow_mut() = Some(opened);
@@ -110,6 +121,9 @@ impl Segment {
     /// segment may grow to unless `end` does.
     async fn allocate(&self, end: u64, growth: Growth, room: &Room) -> Result<(), Error> {
         let from = self.allocated.get();
+        if end <= from {
+            return Ok(());
+        }
         let step = match growth.at_once && from == 0 {
             true => sector_ceil(growth.most),
             false => (self.allocation_step.get() * 4)
@@ -163,7 +177,25 @@ impl Segment {
         let path = self.log_path();
         let options = OpenOptions { read: true, ..OpenOptions::default() };
         let opened = File::open(&path, options).await.at(&path)?;
+        {
+            let mut lent = self.lent.borrow_mut();
+            lent.retain(Watch::is_held);
+            lent.push(opened.watch());
+        }
         Ok(self.reading.borrow_mut().get_or_insert(opened).clone())
+    }
+
+    /// Its file will be this one, with all that is in it.
+    pub(in crate::log) fn reuse(&self, spare: Spare) {
+        *self.spare.borrow_mut() = Some(spare);
+    }
+
+    /// True when nobody reads from its file, nor ever will: the log has it no more, and the caller is
+    /// the last who knows it.
+    pub(in crate::log) fn is_left_alone(self: &Rc<Self>) -> bool {
+        self.cool_down();
+        self.close_writer();
+        Rc::strong_count(self) == 1 && !self.lent.borrow().iter().any(Watch::is_held)
     }
 
     /// Lets descriptors go; readers that hold one keep it.

@@ -22,6 +22,7 @@ use super::index::{offset, time, txn};
 use super::names;
 use super::producers::Ended;
 use super::settings::LogSettings;
+use super::spares::Spare;
 use crate::base::signal::Broadcast;
 use crate::model::Offset;
 use crate::rt;
@@ -100,9 +101,13 @@ pub(super) struct Segment {
     /// In the core's list of segments that are open for readers.
     pub(super) is_warm: Cell<bool>,
     writing: RefCell<Option<rt::File>>,
+    /// The file that its own will be made of.
+    spare: RefCell<Option<Spare>>,
     /// In front of every sync of the log file.
     pub(super) gate: Rc<SyncGate>,
     reading: RefCell<Option<rt::File>>,
+    /// Every descriptor for readers that somebody may still have.
+    lent: RefCell<Vec<rt::file::Watch>>,
     /// Bytes reserved on the device, and the size of the last step.
     allocated: Cell<u64>,
     allocation_step: Cell<u64>,
@@ -146,8 +151,10 @@ impl Segment {
             is_starved: Cell::new(false),
             is_warm: Cell::new(false),
             writing: RefCell::new(None),
+            spare: RefCell::new(None),
             gate: Rc::default(),
             reading: RefCell::new(None),
+            lent: RefCell::default(),
             allocated: Cell::new(0),
             allocation_step: Cell::new(0),
             preparing: Cell::new(false),

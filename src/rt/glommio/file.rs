@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use rustix::fs::{Mode, OFlags};
@@ -20,6 +20,14 @@ use crate::base::planted;
 pub struct File {
     fd: Rc<OwnedFd>,
     ring: Rc<Ring>,
+}
+
+pub struct Watch(Weak<OwnedFd>);
+
+impl Watch {
+    pub fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 /// What an open file is called now; empty where the kernel does not tell.
@@ -57,6 +65,10 @@ impl File {
 
     pub(super) fn descriptor(&self) -> &Rc<OwnedFd> {
         &self.fd
+    }
+
+    pub fn watch(&self) -> Watch {
+        Watch(Rc::downgrade(&self.fd))
     }
 
     pub async fn read_at(&self, mut buf: Buf, pos: u64, len: usize) -> (io::Result<usize>, Buf) {

@@ -25,7 +25,7 @@ mod world;
 pub use clock::Sleep;
 pub use core::Core;
 pub use disk::fault::{DiskOp, Fault, FaultRule};
-pub use disk::file::{File, Pending};
+pub use disk::file::{File, Pending, Watch};
 pub use host::HostId;
 pub use mesh::{MeshReceiver, MeshSeat, MeshSender, mesh_seats};
 pub use net::listener::Listener;

@@ -46,6 +46,8 @@ impl<M: Coordinated> Seat<M> {
     }
 
     async fn read_log(&self, shard: &Rc<Shard>) -> Result<M, ReadError> {
+        // It may be on its way to another directory.
+        let _using = self.partition.hold.use_log().await;
         let log = self.partition.log();
         let mut machine = M::new(self.seed(shard.config(), shard.fork_random()));
         let mut offset = log.log_start_offset();

@@ -22,14 +22,12 @@ use super::Shard;
 use super::partition::Partition;
 use crate::base::signal::Signal;
 use crate::base::time::Instant;
-use crate::config::BrokerConfig;
 use crate::coordinator::Machine;
 use crate::model::{ErrorCode, PartitionId};
 
 pub use route::{Errand, Ruling};
 use seat::Seat;
 pub use seat::TransactionEnd;
-pub use topics::Layout;
 
 /// A machine with its topic: what the shard has to know of each kind.
 pub trait Coordinated: Machine {
@@ -37,8 +35,6 @@ pub trait Coordinated: Machine {
     const TOPIC: &'static str;
 
     fn seats(shard: &Shard) -> &Seats<Self>;
-
-    fn layout(config: &BrokerConfig) -> Layout;
 
     /// Does elsewhere what the machine of a partition wants done. Not waited for.
     fn perform(effect: Self::Effect, shard: &Rc<Shard>, from: PartitionId);

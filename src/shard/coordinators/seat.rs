@@ -114,6 +114,10 @@ impl<M: Coordinated> Seat<M> {
         }
         let mut state = self.state.borrow_mut();
         let machine = match &mut *state {
+            // For a moment nothing can be written: the log goes on in another directory.
+            _ if self.partition.hold.is_on() => {
+                return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+            }
             State::Loading => return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
             State::Failed => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
             State::Ready(machine) => machine,

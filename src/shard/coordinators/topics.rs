@@ -3,31 +3,20 @@
 use std::rc::Rc;
 
 use super::Coordinated;
-use crate::cluster::controller::NewTopic;
-use crate::config::BrokerConfig;
 use crate::coordinator::group::{self, Ask, Groups};
 use crate::coordinator::hash::partition_of;
 use crate::coordinator::txn::TxnMachine;
 use crate::model::{ErrorCode, PartitionId};
 use crate::notice;
-use crate::shard::Shard;
 use crate::shard::partition::Partition;
 use crate::shard::proposal::Proposal;
+use crate::shard::{Shard, internal_topics};
 
 impl Coordinated for Groups {
     const TOPIC: &'static str = "__consumer_offsets";
 
     fn seats(shard: &Shard) -> &super::Seats<Groups> {
         &shard.groups
-    }
-
-    fn layout(config: &BrokerConfig) -> Layout {
-        Layout {
-            partitions: config.offsets_topic_num_partitions,
-            replicas: config.offsets_topic_replication_factor,
-            segment_bytes: config.offsets_topic_segment_bytes,
-            others: vec![("compression.type", "producer".to_owned())],
-        }
     }
 
     fn perform(effect: Self::Effect, _: &Rc<Shard>, _: PartitionId) {
@@ -46,15 +35,6 @@ impl Coordinated for Groups {
     }
 }
 
-/// How the topic of a machine is made.
-pub struct Layout {
-    pub partitions: i32,
-    pub replicas: i32,
-    pub segment_bytes: i32,
-    /// Beside that it is compacted.
-    pub others: Vec<(&'static str, String)>,
-}
-
 impl Shard {
     /// The topic and the partition that keep what a group commits.
     pub fn offsets_of(&self, group: &str) -> (&'static str, i32) {
@@ -70,21 +50,8 @@ impl Shard {
         if self.topic(M::TOPIC).is_some() {
             return Ok(());
         }
-        let Layout { partitions, replicas, segment_bytes, others } = M::layout(&self.config());
-        // One host can keep one copy: what Kafka asks of its first broker, too.
-        let hosts = self.image().nodes().count() as i32;
-        let set = |key: &str, value: String| (key.to_owned(), Some(value));
-        let mut configs = vec![
-            set("cleanup.policy", "compact".to_owned()),
-            set("segment.bytes", segment_bytes.to_string()),
-        ];
-        configs.extend(others.into_iter().map(|(key, value)| set(key, value)));
-        let topic = NewTopic {
-            partitions,
-            replication_factor: replicas.min(hosts) as i16,
-            configs,
-            ..NewTopic::named(M::TOPIC)
-        };
+        let hosts = self.image().nodes().count();
+        let topic = internal_topics::new_topic(M::TOPIC, &self.config(), hosts);
         let proposal = Proposal::CreateTopics { topics: vec![topic], validate_only: false };
         match self.propose(proposal).await.0.pop() {
             Some(Ok(_)) => Ok(()),

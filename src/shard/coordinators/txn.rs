@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Coordinated, Errand, Layout, Ruling, Seats};
-use crate::config::BrokerConfig;
+use super::{Coordinated, Errand, Ruling, Seats};
 use crate::coordinator::Writer;
 use crate::coordinator::group::{self, Groups};
 use crate::coordinator::txn::{Answer, Ask, Effect, Ending, Producer, Request, TxnMachine};
@@ -26,19 +25,6 @@ impl Coordinated for TxnMachine {
 
     fn seats(shard: &Shard) -> &Seats<TxnMachine> {
         &shard.transactions
-    }
-
-    fn layout(config: &BrokerConfig) -> Layout {
-        Layout {
-            partitions: config.transaction_state_log_num_partitions,
-            replicas: config.transaction_state_log_replication_factor,
-            segment_bytes: config.transaction_state_log_segment_bytes,
-            others: vec![
-                ("compression.type", "uncompressed".to_owned()),
-                ("unclean.leader.election.enable", "false".to_owned()),
-                ("min.insync.replicas", config.transaction_state_log_min_isr.to_string()),
-            ],
-        }
     }
 
     fn perform(effect: Effect, shard: &Rc<Shard>, from: PartitionId) {

@@ -52,6 +52,7 @@ apis! {
     txn_offset_commit::TxnOffsetCommit;
     describe_configs::DescribeConfigs;
     alter_configs::AlterConfigs;
+    alter_replica_log_dirs::AlterReplicaLogDirs;
     describe_log_dirs::DescribeLogDirs;
     create_partitions::CreatePartitions;
     delete_groups::DeleteGroups;

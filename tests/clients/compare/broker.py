@@ -241,7 +241,10 @@ def comparable(broker, value, name="", messages=False):
     if isinstance(value, (list, tuple)):
         return [comparable(broker, one, messages=messages) for one in value]
     if isinstance(value, str):
+        value = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", value)
         return re.sub(rf"(-{NEAR}-\d+)x+", r"\1", value.replace(broker.prefix, "T"))
-    if isinstance(value, (bytes, uuid.UUID)):
+    if isinstance(value, bytes):
+        return str(value.replace(broker.prefix.encode(), b"T"))
+    if isinstance(value, uuid.UUID):
         return str(value)
     return value

@@ -1,4 +1,4 @@
-"""The broker under test and short ways to use it. Consumers are assigned: no group is joined, nothing committed."""
+"""The broker under test and short ways to use it. Consumers are assigned unless a test is of groups."""
 
 import os
 import subprocess
@@ -10,6 +10,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 PATIENCE = 30
 SALT = int(time.time() * 1000)
+
+
+def needs(**apis):
+    """Skips, with the reason, where the broker does not offer one of these: a name and its key."""
+    offered = {int(key) for key in os.environ["OFFERS"].split()}
+    lacking = [name for name, key in apis.items() if key not in offered]
+    return pytest.mark.skipif(bool(lacking), reason=f"the broker does not offer {', '.join(lacking)}")
 
 
 class Cluster:

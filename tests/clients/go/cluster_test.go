@@ -1,4 +1,4 @@
-// Real-client tests with franz-go. Partitions are consumed directly: no group is joined, nothing committed.
+// Real-client tests with franz-go. Partitions are consumed directly unless a test is of groups.
 package clients
 
 import (
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,11 +32,22 @@ func newCluster(t *testing.T) *cluster {
 }
 
 func (c *cluster) client(options ...kgo.Opt) *kgo.Client {
-	options = append(options, kgo.SeedBrokers(os.Getenv("BOOTSTRAP")))
+	options = append(options, kgo.SeedBrokers(bootstrap()))
 	client, err := kgo.NewClient(options...)
 	c.must(err)
 	c.Cleanup(client.Close)
 	return client
+}
+
+func bootstrap() string {
+	return os.Getenv("BOOTSTRAP")
+}
+
+// needs skips the test where the broker does not offer the API of this name and key.
+func (c *cluster) needs(name string, key int) {
+	if !slices.Contains(strings.Fields(os.Getenv("OFFERS")), strconv.Itoa(key)) {
+		c.Skipf("the broker does not offer %s", name)
+	}
 }
 
 func (c *cluster) must(err error) {
@@ -127,7 +139,7 @@ func (c *cluster) read(topic string, partitions int32, count int) []*kgo.Record 
 // codecs are those of the stored batches of more than one record; producers, the producer ids of all.
 func (c *cluster) stored(topic string, partition int) (codecs, producers map[string]bool) {
 	c.Helper()
-	out, err := exec.Command(os.Getenv("STORED"), os.Getenv("BOOTSTRAP"), topic, strconv.Itoa(partition)).Output()
+	out, err := exec.Command(os.Getenv("STORED"), bootstrap(), topic, strconv.Itoa(partition)).Output()
 	c.must(err)
 	codecs, producers = map[string]bool{}, map[string]bool{}
 	for line := range strings.Lines(string(out)) {

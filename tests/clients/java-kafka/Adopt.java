@@ -17,6 +17,9 @@ import java.util.Properties;
 import java.util.TreeMap;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.internals.Topic;
+import org.apache.kafka.common.metadata.ConfigRecord;
 import org.apache.kafka.common.metadata.PartitionRecord;
 import org.apache.kafka.common.metadata.ProducerIdsRecord;
 import org.apache.kafka.common.metadata.TopicRecord;
@@ -86,6 +89,10 @@ class Adopt {
             new ArrayList<>(BootstrapMetadata.fromVersions(VERSION, features, "adopted").records());
         topics.forEach((name, id) -> records.add(
             new ApiMessageAndVersion(new TopicRecord().setName(name).setTopicId(id), (short) 0)));
+        // What coordinators keep is compacted, or it would be gone after a week.
+        topics.keySet().stream().filter(Topic::isInternal).forEach(name -> records.add(
+            new ApiMessageAndVersion(new ConfigRecord().setResourceType(ConfigResource.Type.TOPIC.id())
+                .setResourceName(name).setName("cleanup.policy").setValue("compact"), (short) 0)));
         partitions.sort(Comparator.comparingInt(record -> ((PartitionRecord) record.message()).partitionId()));
         records.addAll(partitions);
         records.add(new ApiMessageAndVersion(new ProducerIdsRecord()

@@ -1,4 +1,5 @@
-// Real-client tests with kafkajs: producing and administration. One line a test on standard output.
+// Real-client tests with kafkajs: producing and administration; groups.js has the rest. One line a test on standard
+// output.
 "use strict"
 
 const assert = require("node:assert/strict")
@@ -7,7 +8,7 @@ const { CompressionTypes, CompressionCodecs, ConfigResourceTypes, Kafka, Partiti
 
 CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy")
 
-const { BOOTSTRAP, STORED } = process.env
+const { BOOTSTRAP, STORED, OFFERS } = process.env
 const kafka = new Kafka({ clientId: "ringmain-clients", brokers: [BOOTSTRAP], logLevel: logLevel.WARN })
 const admin = kafka.admin()
 let names = 0
@@ -178,11 +179,21 @@ const tests = {
   },
 }
 
+const all = {
+  ...Object.fromEntries(Object.entries(tests).map(([name, test]) => [name, [{}, test]])),
+  ...require("./groups")({ kafka, admin, topic, produce, read, eventually, numbered }),
+}
+
 async function main() {
   let failed = false
   await admin.connect()
-  for (const [name, test] of Object.entries(tests)) {
+  for (const [name, [apis, test]] of Object.entries(all)) {
     console.error(`--- ${name}`)
+    const lacking = Object.keys(apis).filter(api => !OFFERS.split(" ").includes(`${apis[api]}`))
+    if (lacking.length > 0) {
+      console.log(`skip ${name}: the broker does not offer ${lacking.join(", ")}`)
+      continue
+    }
     try {
       await test()
       console.log(`ok ${name}`)

@@ -4,6 +4,7 @@
 //! With a real Kafka (`scripts/kafka`), so only by `scripts/kafka-exchange`.
 
 mod content;
+mod groups;
 mod kafka;
 mod ours;
 mod reading;
@@ -33,6 +34,9 @@ struct Written {
     topics: Vec<Topic>,
     lasts: Vec<Last>,
     lines: Vec<Vec<String>>,
+    /// What groups have committed, and how often.
+    offsets: groups::Offsets,
+    round: i64,
 }
 
 impl Written {
@@ -40,7 +44,9 @@ impl Written {
         let mut client = Client::connect(address).expect("a connection");
         let (topics, lasts) = write(&mut client);
         let lines = read_all(&mut client, &topics);
-        Written { topics, lasts, lines }
+        groups::join(address);
+        let offsets = groups::commit(address, &topics, 0);
+        Written { topics, lasts, lines, offsets, round: 0 }
     }
 
     /// Another broker, or the same again, has opened the directory: all of it is there, under the
@@ -76,6 +82,7 @@ impl Written {
         assert_same(&read_all(&mut client, &self.topics), &self.lines);
         let lines: usize = self.lines.iter().map(Vec::len).sum();
         println!("{lines} lines about {} partitions are the same", self.lines.len());
+        groups::check(address, &self.offsets);
     }
 
     fn go_on(&mut self, address: SocketAddr) {
@@ -83,5 +90,7 @@ impl Written {
         go_on_in_sequence(&mut client, &mut self.lasts);
         write_more(&mut client, &self.topics, &mut self.lasts);
         self.lines = read_all(&mut client, &self.topics);
+        self.round += 1;
+        self.offsets.extend(groups::commit(address, &self.topics, self.round));
     }
 }

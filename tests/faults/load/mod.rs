@@ -3,6 +3,7 @@
 
 mod consumer;
 mod idempotent;
+mod mover;
 mod plain;
 
 use std::io;
@@ -20,6 +21,7 @@ use crate::topics::Topic;
 
 pub use consumer::Consumer;
 pub use idempotent::Idempotent;
+pub use mover::Mover;
 pub use plain::Plain;
 
 /// Between attempts to reach a broker that is away.

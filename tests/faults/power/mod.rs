@@ -116,7 +116,16 @@ impl Trial {
         let plans: [Wanted<'_>; 4] = [
             ("synced", 2, &[small, at("synced")]),
             (WRITTEN, 2, &[small, at("written")]),
-            (TRIMMED, 1, &[small, at("synced"), ("file.delete.delay.ms", "200")]),
+            (
+                TRIMMED,
+                1,
+                &[
+                    small,
+                    at("synced"),
+                    ("file.delete.delay.ms", "200"),
+                    ("ringmain.segment.recycle", "2"),
+                ],
+            ),
             (
                 KEYED,
                 1,

@@ -70,8 +70,11 @@ pub fn judge(
         }
     }
     if truth.tried == 0 {
-        let wanted = below().filter(|(_, fate)| *fate == Some(true)).count();
-        assert_eq!(read.len(), wanted, "never cleaned, and something is gone");
+        let wanted = below().filter(|(_, fate)| *fate == Some(true));
+        let there = |offset| read.iter().any(|record| record.offset == offset);
+        let gone: Vec<Offset> =
+            wanted.map(|(record, _)| record.offset).filter(|offset| !there(*offset)).collect();
+        assert!(gone.is_empty(), "never cleaned, and gone of {start}..{end}: {gone:?}");
     }
 }
 
@@ -101,6 +104,14 @@ pub async fn judge_opened(plan: &Plan, log: &Rc<Log>, truth: &Shared, needed: Of
         truth.lives += 1;
     }
     let (read, stable) = read_committed(log, 2_000).await;
+    if std::env::var_os("RINGMAIN_KEEP").is_some() {
+        let start = log.log_start_offset();
+        let aborted = log.aborted_transactions(start, stable);
+        println!(
+            "opened: {start}..{stable}, end {end}, aborted {aborted:?}, {:?}",
+            log.recovered()
+        );
+    }
     let truth = &*truth.borrow();
     let part = (log.log_start_offset(), stable);
     judge(plan, truth, &read, log.cleaned_offset(), part, rt::unix_ms());

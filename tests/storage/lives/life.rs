@@ -30,6 +30,8 @@ pub struct Outcome {
     pub deleted: Cell<u64>,
     /// Lives in which the log went offline.
     pub failed: Cell<u64>,
+    /// Files of deleted segments that were written again.
+    pub recycled: Cell<u64>,
 }
 
 pub fn count(counter: &Cell<u64>) {
@@ -44,6 +46,7 @@ impl Outcome {
         both(&self.outgrown, &other.outgrown);
         both(&self.deleted, &other.deleted);
         both(&self.failed, &other.failed);
+        both(&self.recycled, &other.recycled);
     }
 }
 
@@ -73,6 +76,7 @@ fn redraw(plan: &Plan, prng: &mut Prng) -> LogSettings {
         compression: prng.chance(1, 3).then(|| codec.into()),
         flush_messages: [i64::MAX, 7][prng.below(2) as usize],
         preallocate: prng.chance(1, 3),
+        segments_recycled_max: [0, 0, 1, 2][prng.below(4) as usize],
         timestamp_type: TimestampType::CreateTime,
         ..plan.settings
     }
@@ -151,10 +155,12 @@ impl Life {
         rt::spawn(upkeep::go_on(self.clone(), log.clone(), random())).detach();
         rt::spawn(self.clone().retune(log.clone(), random())).detach();
         while log.failure().is_none() {
+            let recycled = log.recycled();
             for _ in 0..=prng.below(6) {
                 let appended = append(&self.plan, &log, &self.truth, &mut prng);
                 self.allow(&log, appended);
             }
+            self.outcome.recycled.set(self.outcome.recycled.get() + log.recycled() - recycled);
             match prng.below(10) {
                 0 => log.roll(rt::unix_ms()),
                 1..8 => rt::sleep(Duration::from_micros(prng.below(6_000))).await,

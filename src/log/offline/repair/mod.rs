@@ -84,13 +84,15 @@ struct Work<'a> {
     remedy: Remedy,
     /// Files with which something is wrong.
     faulty: BTreeSet<PathBuf>,
+    /// Logs that still have behind them what their files held before.
+    uncut: BTreeSet<PathBuf>,
     changes: Vec<Change>,
 }
 
 impl<'a> Work<'a> {
     fn begin(dir: &'a Path, remedy: Remedy) -> io::Result<Work<'a>> {
         let faulty = verify(dir)?.into_iter().map(|fault| fault.file).collect();
-        Ok(Work { dir, remedy, faulty, changes: Vec::new() })
+        Ok(Work { dir, remedy, faulty, uncut: BTreeSet::new(), changes: Vec::new() })
     }
 
     fn note(&mut self, file: &Path, what: impl Into<String>) {

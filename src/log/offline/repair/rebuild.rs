@@ -90,6 +90,11 @@ impl Work<'_> {
         while let Some(item) = walk.next()? {
             let (position, what) = match item {
                 Item::Zeros { .. } => break,
+                // The next open cuts it off, and says then that the segment is finished.
+                Item::LeftBehind { .. } => {
+                    self.uncut.insert(path.clone());
+                    break;
+                }
                 Item::Bad { position, what } => (position, Some(what.message().to_owned())),
                 Item::Batch { position, batch } => {
                     // No epoch is before this one: an epoch alone is no reason to give up records.
@@ -152,7 +157,7 @@ impl Work<'_> {
         self.pass_snapshots(state, next)?;
         let path = names::file(self.dir, next, names::SNAPSHOT);
         let log = names::file(self.dir, base, names::LOG);
-        if path.exists() || self.faulty.contains(&log) {
+        if path.exists() || self.faulty.contains(&log) || self.uncut.contains(&log) {
             return Ok(());
         }
         if !self.remedy.dry_run {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,6 +35,14 @@ impl Drop for Descriptor {
     fn drop(&mut self) {
         self.node.handles.set(self.node.handles.get().saturating_sub(1));
         self.disk.release(&self.node);
+    }
+}
+
+pub struct Watch(Weak<Descriptor>);
+
+impl Watch {
+    pub fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -90,6 +98,10 @@ impl File {
             Ok(File(Rc::new(Descriptor { core, disk: owner, node, path: name, options })))
         })
         .await
+    }
+
+    pub fn watch(&self) -> Watch {
+        Watch(Rc::downgrade(&self.0))
     }
 
     /// See `rt::File::read_at`.

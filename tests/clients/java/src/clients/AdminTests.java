@@ -32,6 +32,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionReplica;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
@@ -39,8 +40,10 @@ import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidReplicaAssignmentException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.LogDirNotFoundException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.ReplicaNotAvailableException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -66,7 +69,8 @@ final class AdminTests {
             new Test("list_offsets", AdminTests::listOffsets),
             new Test("list_offsets_unknown", AdminTests::listOffsetsUnknown),
             new Test("delete_records", AdminTests::deleteRecords),
-            new Test("describe_log_dirs", AdminTests::describeLogDirs));
+            new Test("describe_log_dirs", AdminTests::describeLogDirs),
+            new Test("alter_replica_log_dirs", AdminTests::alterReplicaLogDirs));
 
     private static ConfigResource resource(String topic) {
         return new ConfigResource(ConfigResource.Type.TOPIC, topic);
@@ -384,5 +388,34 @@ final class AdminTests {
             }
         }
         equal(Set.copyOf(partitions(topic, 3)), seen, "partitions seen");
+    }
+
+    /// To where it is, which is done at once; to another directory, where the broker has several; and nowhere.
+    static void alterReplicaLogDirs(Cluster cluster) throws Exception {
+        String topic = cluster.topic(1);
+        fill(cluster.producer(), topic, 0, 100);
+        var partition = new TopicPartition(topic, 0);
+        for (var described : get(cluster.admin().describeLogDirs(brokers(cluster)).allDescriptions()).entrySet()) {
+            var replica = new TopicPartitionReplica(topic, 0, described.getKey());
+            boolean isHere = described.getValue().values().stream()
+                .anyMatch(directory -> directory.replicaInfos().containsKey(partition));
+            for (String directory : described.getValue().keySet()) {
+                var moved = cluster.admin().alterReplicaLogDirs(Map.of(replica, directory)).all();
+                if (!isHere) {
+                    fails(ReplicaNotAvailableException.class, () -> moved);
+                    continue;
+                }
+                get(moved);
+                for (int tries = 0; ; tries++) {
+                    var infos = get(cluster.admin().describeReplicaLogDirs(List.of(replica)).all()).get(replica);
+                    if (directory.equals(infos.getCurrentReplicaLogDir())) break;
+                    check(tries < 1000, "it does not arrive in " + directory + ": " + infos);
+                    Thread.sleep(20);
+                }
+            }
+            // Where it is not, that comes after the directory.
+            fails(LogDirNotFoundException.class, () -> cluster.admin()
+                .alterReplicaLogDirs(Map.of(replica, "/no/such/directory")).all());
+        }
     }
 }

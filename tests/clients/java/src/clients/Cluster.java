@@ -30,7 +30,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * The broker under test and short ways to use it, for one test: its clients end with it. Consumers are assigned
- * their partitions and have no group. Only calls which every client since 2.8 has: the old ones run this too.
+ * their partitions unless a test gives them a group. Only calls which every client since 2.8 has: the old ones run
+ * this too.
  */
 public final class Cluster implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(30);

@@ -1,6 +1,7 @@
 package clients;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** Runs the tests, prints a line for each, exits non-zero when one failed: {@code Run VERSION all|smoke}. */
@@ -9,7 +10,13 @@ public final class Run {
         void run(Cluster cluster) throws Exception;
     }
 
-    public record Test(String name, Body body) {}
+    /** A test, and the keys of the APIs without which it is skipped. */
+    public record Test(String name, Body body, int... apis) {
+        List<Integer> lacking() {
+            List<String> offered = List.of(System.getenv("OFFERS").split(" "));
+            return Arrays.stream(apis).boxed().filter(key -> !offered.contains("" + key)).toList();
+        }
+    }
 
     public static void main(String[] arguments) {
         String version = arguments[0];
@@ -18,10 +25,16 @@ public final class Run {
             tests.addAll(ProduceTests.ALL);
             tests.addAll(ConsumeTests.ALL);
             tests.addAll(AdminTests.ALL);
+            tests.addAll(GroupTests.ALL);
+            tests.addAll(TransactionTests.ALL);
         }
         boolean failed = false;
         for (Test test : tests) {
             String name = version + "-" + test.name();
+            if (!test.lacking().isEmpty()) {
+                System.out.println("skip " + name + ": the broker does not offer the APIs " + test.lacking());
+                continue;
+            }
             System.err.println("--- " + name);
             try (Cluster cluster = new Cluster(System.getenv("BOOTSTRAP"), name)) {
                 test.body().run(cluster);

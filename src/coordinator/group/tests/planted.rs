@@ -1,0 +1,39 @@
+//! Bugs planted in the rules of groups, one at a time: a test that exists for them must fail. Each
+//! bug gets a process of its own, because it is chosen once.
+
+use std::process::Command;
+
+fn check(bug: &str, test: &str) {
+    let test = format!("coordinator::group::tests::{test}");
+    let binary = std::env::current_exe().expect("this test");
+    let output = Command::new(binary)
+        .args([&test, "--exact"])
+        .env("RINGMAIN_PLANTED", bug)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("this test runs again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("running 1 test"), "{test} is no test of this binary");
+    assert!(!output.status.success(), "{bug} hid from {test}");
+}
+
+#[test]
+fn a_commit_from_an_old_generation_is_found() {
+    check("commit-from-an-old-generation", "offsets::a_commit_of_an_old_generation_is_refused");
+}
+
+#[test]
+fn a_static_member_that_is_not_fenced_is_found() {
+    check("let-a-replaced-member-go-on", "statics::who_was_replaced_is_fenced");
+}
+
+#[test]
+fn expiring_what_is_in_use_is_found() {
+    check("expire-what-is-in-use", "offsets::offsets_expire_when_nobody_uses_them");
+}
+
+#[test]
+fn committing_what_was_aborted_is_found() {
+    let test = "offsets::offsets_of_a_transaction_count_when_it_is_committed";
+    check("commit-what-was-aborted", test);
+}
