@@ -56,6 +56,9 @@ pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 pub const COORDINATOR_CALLS_PER_CORE_MAX: usize = 100_000;
 /// Groups of one partition of `__consumer_offsets`; no more can be founded then.
 pub const GROUPS_PER_PARTITION_MAX: usize = 100_000;
+/// Bytes of what the members of a group say of all their protocols, in the largest batches of the
+/// partition that keeps it.
+pub const GROUP_BATCHES_MAX: usize = 8;
 /// Ids that one group has given out to members which have not joined with them yet.
 pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
 

@@ -99,6 +99,11 @@ impl Log {
         self.append_one(records, epoch, now_ms, Origin::Client, Terms::Guarded(guard))
     }
 
+    /// Goes on with the guards that the log gave which this one takes the place of.
+    pub fn take_verifications(&self, other: &Log) {
+        self.verifications.replace(other.verifications.take());
+    }
+
     /// Before the coordinator is asked whether a client's batch belongs to a transaction under way.
     /// `None`: it does, as far as this log knows, and nobody need be asked. `raises_epoch`: the
     /// producer has a new epoch for each transaction.
@@ -113,13 +118,6 @@ impl Log {
         }
         let most = self.settings.get().producer_ids_max;
         self.verifications.borrow_mut().begin(claim, raises_epoch, now_ms, most).map(Some)
-    }
-
-    /// This log takes the place of another, with the same batches: questions that were asked before
-    /// are answered to it.
-    pub fn inherit_verifications(&self, other: &Log) {
-        let asked = std::mem::take(&mut *other.verifications.borrow_mut());
-        *self.verifications.borrow_mut() = asked;
     }
 
     /// Whether records of this producer's transaction may be appended now by a coordinator of this

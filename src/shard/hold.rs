@@ -64,8 +64,8 @@ impl Hold {
             Records::Copy(bytes) => (Buf::copy_of(bytes), 0),
             Records::Adopt { buf, start } => (buf, start),
         };
-        let kept = Kept { buf, start, proof, wait, group: group.clone(), index };
-        self.kept.borrow_mut().push_back(kept);
+        let group = group.clone();
+        self.kept.borrow_mut().push_back(Kept { buf, start, proof, wait, group, index });
     }
 
     /// The right to use the log by its files' names, until it is dropped.

@@ -113,8 +113,8 @@ impl Partition {
     /// Its log goes on in another directory, or again where it was. What was recovered is safe at every
     /// level.
     pub(super) fn install(&self, log: Rc<Log>, home: Rc<Directory>) {
-        // What the coordinators of transactions are being asked goes on.
-        log.inherit_verifications(&self.log());
+        // What it was asked about transactions is in no file.
+        log.take_verifications(&self.log());
         *self.log.borrow_mut() = log;
         *self.home.borrow_mut() = home;
         self.log().set_high_watermark(self.high_watermark());
@@ -175,8 +175,7 @@ impl Partition {
             self.hold.keep(records, proof, wait, group, index);
             return;
         }
-        let (epoch, now_ms) = (LeaderEpoch(self.epoch.get()), rt::unix_ms());
-        let log = self.log();
+        let (log, epoch, now_ms) = (self.log(), LeaderEpoch(self.epoch.get()), rt::unix_ms());
         let appended = match proof {
             Proof::Needless => log.append(records, epoch, now_ms, Origin::Client),
             Proof::Guard(guard) => log.append_verified(records, epoch, now_ms, guard),
@@ -441,6 +440,8 @@ impl Partition {
                 Answer::told(Told::EpochEnd { leader_epoch, end_offset })
             }
             Ask::DeleteBefore { offset } => self.delete_before(offset).await,
+            Ask::Size => Answer::told(Told::Size(self.sizes())),
+            Ask::Move { .. } => Answer::error(ErrorCode::INVALID_REQUEST),
             Ask::Vouch { claim, raises_epoch } => {
                 match self.log().begin_verification(&claim, raises_epoch, rt::unix_ms()) {
                     Ok(guard) => Answer::told(Told::Vouched(guard)),
@@ -448,8 +449,6 @@ impl Partition {
                 }
             }
             Ask::Producers => Answer::told(Told::Producers(self.producers())),
-            Ask::Size => Answer::told(Told::Size(self.sizes())),
-            Ask::Move { .. } => Answer::error(ErrorCode::INVALID_REQUEST),
         }
     }
 

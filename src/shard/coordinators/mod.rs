@@ -103,6 +103,7 @@ impl Shard {
         for seat in seats.all() {
             seat.hush();
         }
+        seats.earlier.raise();
     }
 
     fn obey_in_seats<M: Coordinated>(&self) {

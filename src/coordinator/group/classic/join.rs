@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::{Classic, Member, State};
-use crate::config::limits::PENDING_MEMBERS_PER_GROUP_MAX;
+use crate::config::limits::{GROUP_BATCHES_MAX, PENDING_MEMBERS_PER_GROUP_MAX};
 use crate::coordinator::Call;
-use crate::coordinator::group::request::{Answer, Join, Joined, JoinedMember, Synced};
+use crate::coordinator::group::request::{Answer, Join, Joined, JoinedMember, Protocols, Synced};
 use crate::coordinator::group::turn::{Alarm, Turn};
 use crate::coordinator::timers::Deadline;
 use crate::model::ErrorCode;
@@ -23,6 +23,11 @@ impl Classic {
     ) {
         if !self.accepts(&join.member, turn) {
             self.take_out(&join.member, turn);
+            return turn.refuse_join(call, ErrorCode::GROUP_MAX_SIZE_REACHED, "");
+        }
+        let bytes = self.members.values().map(|member| bytes_of(&member.protocols)).sum::<usize>();
+        if bytes + bytes_of(&join.protocols) > GROUP_BATCHES_MAX * turn.rules.batch_bytes_max {
+            // It could not be written down anyway: each member's choice goes into one record.
             return turn.refuse_join(call, ErrorCode::GROUP_MAX_SIZE_REACHED, "");
         }
         if !self.supports(&join.protocol_type, &join.protocols) {
@@ -236,6 +241,10 @@ impl Classic {
             self.leader = self.members.keys().next().cloned();
         }
     }
+}
+
+fn bytes_of(protocols: &Protocols) -> usize {
+    protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum()
 }
 
 impl Member {

@@ -55,8 +55,7 @@ impl Classic {
         let mut group = Classic::new(id);
         group.state = if value.members.is_empty() { State::Empty } else { State::Stable };
         group.state_since_ms = Some(value.current_state_timestamp).filter(|&ms| ms >= 0);
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        group.protocol_type = text(value.protocol_type);
+        group.protocol_type = Some(value.protocol_type.to_owned()).filter(|name| !name.is_empty());
         group.protocol = value.protocol.map(str::to_owned);
         group.generation = value.generation;
         group.leader = value.leader.map(Rc::from);

@@ -378,6 +378,20 @@ fn parts_that_no_record_can_hold_are_refused() {
 }
 
 #[test]
+fn a_group_says_no_more_than_can_be_kept() {
+    let mut room = Room::new();
+    let large = || {
+        let protocols = vec![("range".to_owned(), vec![0; 90_000])];
+        Ask::Join(Box::new(Join { protocols, ..join("") }))
+    };
+    let refused = (0..20).find_map(|count| {
+        let call = room.ask(large());
+        room.answer(call).map(|answer| (count, code(answer)))
+    });
+    assert_eq!(refused, Some((8, ErrorCode::GROUP_MAX_SIZE_REACHED)));
+}
+
+#[test]
 fn heartbeats_cost_no_timers() {
     let mut room = Room::new();
     let ids = room.stable(1);
