@@ -261,10 +261,6 @@ impl<'c> Run<'c> {
         if topic.internal {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        if is_transactional(records.bytes()) {
-            // No transaction is open: there is no coordinator that could have opened it.
-            return Err(ErrorCode::INVALID_TXN_STATE);
-        }
         if wait == AckWait::Level && topic.insync_min > 1 {
             return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
         }

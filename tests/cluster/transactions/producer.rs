@@ -72,7 +72,9 @@ impl Producer {
         let mut left = self.transactions;
         while left > 0 {
             // Whatever it says, the answer is to begin anew.
-            let _: Result<(), Trouble> = self.live(&mut left).await;
+            if let Err(Trouble::Said(code)) = self.live(&mut left).await {
+                assert_ne!(code, ErrorCode::UNKNOWN_SERVER_ERROR, "{}", self.transactional_id);
+            }
             rt::sleep(Duration::from_millis(1 + self.random.below(60))).await;
         }
     }
