@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use io_uring::{opcode, types};
 use ringmain::base::buf::Buf;
-use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fsync, open, syncfs, unlink};
+use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, open, syncfs, unlink};
 
 use crate::uring::{Done, Uring};
 use crate::{cpu, pin};

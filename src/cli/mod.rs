@@ -17,6 +17,7 @@ mod race;
 mod serve;
 mod table;
 mod topic;
+mod txn;
 mod units;
 
 use std::process::ExitCode;
@@ -56,6 +57,9 @@ enum Command {
     /// Create, list, describe, change and delete topics
     #[command(subcommand)]
     Topic(topic::Topic),
+    /// List and describe transactions, and end those that hang
+    #[command(subcommand)]
+    Txn(txn::Txn),
     /// Write records to a topic
     Produce(produce::Produce),
     /// Read records of a topic
@@ -74,6 +78,7 @@ pub fn run() -> ExitCode {
         Err(failure) => Err(failure),
         Ok(Command::Serve(serve)) => serve::run(serve).map_err(Failure::from),
         Ok(Command::Topic(topic)) => topic::run(topic),
+        Ok(Command::Txn(txn)) => txn::run(txn),
         Ok(Command::Produce(produce)) => produce::run(produce),
         Ok(Command::Consume(consume)) => consume::run(consume),
         Ok(Command::Group(group)) => group::run(group),

@@ -281,17 +281,25 @@ fn frames_swapped_lost_or_doubled_are_noticed() {
 
 #[test]
 fn every_damaged_snapshot_is_refused() {
-    let (images, _, _) = history(5, 60);
-    let bytes = snapshot::encode(&images[60]);
+    let images: Vec<ClusterImage> = (0..SEEDS).flat_map(|seed| history(seed, 60).0).collect();
+    let says = |image: &&ClusterImage| image.topics().any(|t| !t.directories.is_empty());
+    // One with directories, and one without.
+    let with = images.iter().rev().find(says).expect("an image with directories");
+    let without = images.iter().rev().find(|image| !says(image) && image.topic_count() > 0);
+    refuse_damaged(&snapshot::encode(with));
+    refuse_damaged(&snapshot::encode(without.expect("an image without")));
+}
+
+fn refuse_damaged(bytes: &[u8]) {
     for len in 0..bytes.len() {
         assert!(snapshot::decode(&bytes[..len]).is_err(), "cut at {len}");
     }
     for bit in 0..bytes.len() * 8 {
-        let mut flipped = bytes.clone();
+        let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(snapshot::decode(&flipped).is_err(), "bit {bit}");
     }
-    let longer = [&bytes[..], &[0]].concat();
+    let longer = [bytes, &[0]].concat();
     assert!(matches!(snapshot::decode(&longer), Err(FrameFault::Payload(_))));
 }
 

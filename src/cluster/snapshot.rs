@@ -100,8 +100,10 @@ pub fn decode(bytes: &[u8]) -> Result<ClusterImage, FrameFault> {
         .map_err(|fault| FrameFault::Payload(fault.to_string()))?;
     let mut image = rebuild(record, frame.index)?;
     let rest = &bytes[frame.len()..];
-    if !frame.joins && rest.is_empty() {
-        return Ok(image);
+    match (frame.joins, rest.is_empty()) {
+        (false, true) => return Ok(image),
+        (false, false) => return Err(FrameFault::Payload("bytes follow the snapshot".into())),
+        (true, _) => {}
     }
     let held = frame::open(frame::DIRECTORIES, rest, SNAPSHOT_BYTES_MAX)?;
     if held.len() != rest.len() || held.index != frame.index {

@@ -211,6 +211,43 @@ properties! {
         /// way.
         "ringmain.producer.ids.per.partition.max" as producer_ids_per_partition_max: i32,
             Kind::int(1, PRODUCER_IDS_PER_PARTITION_MAX as i32) => "10000", Online, Low;
+        /// The longest time-out of a transaction, in milliseconds, that a producer may ask for.
+        "transaction.max.timeout.ms" as transaction_max_timeout_ms: i32, Kind::int_from(1)
+            => "900000", Restart, High;
+        /// Milliseconds after which a transactional id is forgotten with which nothing was done.
+        "transactional.id.expiration.ms" as transactional_id_expiration_ms: i32, Kind::int_from(1)
+            => "604800000", Restart, High;
+        /// Milliseconds between two looks for transactions that ran out of time.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms"
+            as transaction_abort_timed_out_interval_ms: i32, Kind::int_from(1)
+            => "10000", Restart, Low;
+        /// Milliseconds between two looks for transactional ids to forget.
+        "transaction.remove.expired.transaction.cleanup.interval.ms"
+            as transaction_remove_expired_interval_ms: i32, Kind::int_from(1)
+            => "3600000", Restart, Low;
+        /// Whether records of a transaction are only taken while the transaction is under way
+        /// (KIP-890).
+        "transaction.partition.verification.enable" as transaction_partition_verification: bool,
+            Kind::Bool => "true", Online, Low;
+        /// Milliseconds before a partition is added to a transaction again, when the one before has
+        /// not ended yet.
+        "add.partitions.to.txn.retry.backoff.ms" as add_partitions_retry_backoff_ms: i32,
+            Kind::int_from(1) => "20", Restart, Low;
+        /// Milliseconds for which that is done, at most, before the producer is told to try again.
+        "add.partitions.to.txn.retry.backoff.max.ms" as add_partitions_retry_backoff_max_ms: i32,
+            Kind::int_from(0) => "100", Restart, High;
+        /// Partitions of `__transaction_state`, when it is made.
+        "transaction.state.log.num.partitions" as transaction_state_log_num_partitions: i32,
+            Kind::int(1, PARTITIONS_PER_TOPIC_MAX as i32) => "50", Restart, High;
+        /// Replicas of `__transaction_state`, when it is made: no more than there are hosts.
+        "transaction.state.log.replication.factor" as transaction_state_log_replication_factor: i32,
+            Kind::int(1, REPLICAS_PER_PARTITION_MAX as i32) => "3", Restart, High;
+        /// `min.insync.replicas` of `__transaction_state`, when it is made.
+        "transaction.state.log.min.isr" as transaction_state_log_min_isr: i32,
+            Kind::int_from(1) => "2", Restart, High;
+        /// `segment.bytes` of `__transaction_state`, when it is made.
+        "transaction.state.log.segment.bytes" as transaction_state_log_segment_bytes: i32,
+            Kind::int_from(1 << 20) => "104857600", Restart, High;
         /// Fetch sessions that the broker remembers (KIP-227).
         "max.incremental.fetch.session.cache.slots" as fetch_session_slots: i32,
             Kind::int(0, FETCH_SESSIONS_MAX as i32) => "1000", Restart, Medium;
@@ -254,6 +291,11 @@ properties! {
             Kind::int_from(1) => "2000", Online, Medium;
     }
     accepted {
+        /// Bytes read at a time when transactions are loaded. Accepted for Kafka's tools.
+        "transaction.state.log.load.buffer.size": Kind::int_from(1) => "5242880", Restart, High;
+        /// Whether transactions without a time-out (KIP-939) are allowed. Accepted for Kafka's
+        /// tools; no version of the protocol that is spoken here can ask for one.
+        "transaction.two.phase.commit.enable": Kind::Bool => "false", Restart, Low;
         /// Threads that clean. Accepted for Kafka's tools; each core has its one cleaner, in a small
         /// share of its time.
         "log.cleaner.threads": Kind::int_from(0) => "1", Online, Medium;

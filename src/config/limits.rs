@@ -42,6 +42,13 @@ pub const FETCH_SESSIONS_MAX: usize = 100_000;
 pub const PARTITIONS_PER_FETCH_SESSION_MAX: usize = 100_000;
 /// Idempotent producers remembered by one partition; the oldest gives way.
 pub const PRODUCER_IDS_PER_PARTITION_MAX: usize = 100_000;
+/// Transactional ids of one partition of `__transaction_state`; new ones are refused.
+pub const TRANSACTIONAL_IDS_PER_PARTITION_MAX: usize = 100_000;
+/// Those that expire with one batch of records, and transactions that are aborted with one.
+pub const TRANSACTIONAL_IDS_EXPIRED_AT_ONCE: usize = 1000;
+/// Bytes of a regular expression in a request, and of what it is compiled to.
+pub const PATTERN_BYTES_MAX: usize = 4 << 10;
+pub const PATTERN_PROGRAM_BYTES_MAX: usize = 1 << 20;
 /// Producer ids handed to a broker at once (Kafka: 1,000).
 pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 

@@ -9,5 +9,6 @@ pub mod group;
 pub mod hash;
 pub mod outcome;
 pub mod timers;
+pub mod txn;
 
 pub use outcome::{Call, Entry, Machine, Now, Outcome, Record, Rules, Seed, Writer, batch_bytes};

@@ -13,9 +13,11 @@ use crate::wire::messages::api_versions::{
 use crate::wire::primitives::Writer;
 
 /// Feature levels: name, lowest, highest, in force (Kafka 4: `kafka-features.sh`).
-/// metadata.version 30 is 4.3-IV0. Groups and transactions stand at their oldest level until this
-/// broker coordinates them.
-const FEATURES: [(&str, i16, i16, i16); 1] = [("metadata.version", 7, 30, 30)];
+/// metadata.version 30 is 4.3-IV0. transaction.version 2 is KIP-890: producers that know it have an
+/// epoch for each transaction, and add no partitions before they write to them. Groups stand at
+/// their oldest level.
+const FEATURES: [(&str, i16, i16, i16); 2] =
+    [("metadata.version", 7, 30, 30), ("transaction.version", 0, 2, 2)];
 
 pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
     if cx.version() >= 3

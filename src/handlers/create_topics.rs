@@ -116,23 +116,4 @@ impl Cx<'_> {
         });
         vec![Err(refusal); count]
     }
-
-    /// An id for an idempotent producer, from this core's block.
-    pub(super) async fn next_producer_id(&self) -> Result<i64, ErrorCode> {
-        loop {
-            let (next, end) = self.desk.producer_ids.get();
-            if next < end {
-                self.desk.producer_ids.set((next + 1, end));
-                return Ok(next);
-            }
-            match self.decide(Proposal::AllocateProducerIds, 1).await.pop() {
-                // Two requests may have asked at once: the block that came later is used up first.
-                Some(Ok(Decided::ProducerIds { first, count })) => {
-                    self.desk.producer_ids.set((first, first + i64::from(count)));
-                }
-                Some(Err(refusal)) => return Err(refusal.code),
-                _ => return Err(ErrorCode::UNKNOWN_SERVER_ERROR),
-            }
-        }
-    }
 }

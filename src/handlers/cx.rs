@@ -1,6 +1,6 @@
 //! What a handler works with: the desk of its core, the client it serves, and the request's kind.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -18,8 +18,6 @@ use crate::wire::primitives::Writer;
 pub struct Desk {
     pub shard: Rc<Shard>,
     pub(super) sessions: RefCell<FetchSessions>,
-    /// Producer ids granted to this core and not yet handed out: the next one and the end.
-    pub(super) producer_ids: Cell<(i64, i64)>,
 }
 
 impl Desk {
@@ -28,7 +26,6 @@ impl Desk {
         Rc::new(Desk {
             sessions: RefCell::new(FetchSessions::new(shard.core(), slots as usize)),
             shard,
-            producer_ids: Cell::new((0, 0)),
         })
     }
 }

@@ -1,11 +1,12 @@
-//! FindCoordinator: the lane of the core on which a group's partition lives. The topic that keeps
-//! groups is made when somebody asks for the first time.
+//! FindCoordinator: the lane of the core on which the partition of a group or a transactional id
+//! lives. The topic that keeps them is made when somebody asks for the first time.
 
 use super::Cx;
 use super::reply::Reply;
 use crate::cluster::ClusterImage;
 use crate::coordinator::group::Groups;
 use crate::coordinator::hash::partition_of;
+use crate::coordinator::txn::TxnMachine;
 use crate::model::error_code::ErrorCode;
 use crate::shard::coordinators::Coordinated;
 use crate::wire::messages::Refuse;
@@ -15,15 +16,21 @@ use crate::wire::messages::find_coordinator::{
 
 /// Kafka: CoordinatorType. Share groups have none here.
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 /// Several keys at once (KIP-699).
 const SEVERAL: i16 = 4;
 
 pub async fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest<'_>) -> Reply {
     let version = cx.version();
+    let topic = match request.key_type {
+        TRANSACTION => TxnMachine::TOPIC,
+        _ => Groups::TOPIC,
+    };
     let needed = match request.key_type {
         GROUP => cx.shard().need_topic::<Groups>().await,
-        1 | 2 => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        TRANSACTION => cx.shard().need_topic::<TxnMachine>().await,
+        2 => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
         _ => Err(ErrorCode::INVALID_REQUEST),
     };
     if let Err(error) = needed {
@@ -32,11 +39,11 @@ pub async fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest<'_>) -> Reply {
     let image = cx.shard().image();
     if version >= SEVERAL {
         let keys = request.coordinator_keys.iter();
-        let coordinators = keys.map(|key| find(&image, Groups::TOPIC, key)).collect();
+        let coordinators = keys.map(|key| find(&image, topic, key)).collect();
         let response = FindCoordinatorResponse { coordinators, ..Default::default() };
         return cx.reply::<FindCoordinator>(&response);
     }
-    let found = find(&image, Groups::TOPIC, request.key);
+    let found = find(&image, topic, request.key);
     cx.reply::<FindCoordinator>(&FindCoordinatorResponse {
         error_code: found.error_code,
         error_message: found.error_message.or(Some("NONE")),

@@ -3,6 +3,8 @@
 //! The `apis!` table is the only list: routes and the ApiVersions answer come from it. Awaiting a
 //! handler fixes the order of what it does; its answer may come later through its [`Ticket`].
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_replica_log_dirs;
 mod api_versions;
@@ -17,7 +19,10 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
@@ -30,6 +35,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -40,6 +46,10 @@ pub mod reply;
 pub mod spare;
 mod sync_group;
 mod topics;
+mod transactions;
+mod txn_offset_commit;
+mod vouching;
+mod write_txn_markers;
 
 use std::rc::Rc;
 
@@ -106,6 +116,14 @@ apis! {
         delete_topics::DeleteTopics,
         delete_records::DeleteRecords,
         init_producer_id::InitProducerId,
+        add_partitions_to_txn::AddPartitionsToTxn,
+        add_offsets_to_txn::AddOffsetsToTxn,
+        end_txn::EndTxn,
+        write_txn_markers::WriteTxnMarkers,
+        txn_offset_commit::TxnOffsetCommit,
+        describe_producers::DescribeProducers,
+        describe_transactions::DescribeTransactions,
+        list_transactions::ListTransactions,
         offset_for_leader_epoch::OffsetForLeaderEpoch,
         describe_configs::DescribeConfigs,
         alter_configs::AlterConfigs,
@@ -194,10 +212,10 @@ pub async fn dispatch(
     let body = &frame[reader.position()..];
     if let Some((frame_len, placed)) = placed {
         let body_len = frame_len - reader.position();
-        return produce::handle_placed(&cx, body, body_len, placed, ticket);
+        return produce::handle_placed(&cx, body, body_len, placed, ticket).await;
     }
     match kind.api_key {
-        messages::produce::Produce::KEY => produce::handle(&cx, body, ticket),
+        messages::produce::Produce::KEY => produce::handle(&cx, body, ticket).await,
         messages::fetch::Fetch::KEY => fetch::handle(&cx, body, ticket).await,
         _ => plain(&cx, body, ticket).await,
     }

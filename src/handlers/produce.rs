@@ -1,7 +1,7 @@
 //! Produce: record sets to the cores that own their partitions, acknowledged when the topic's
 //! durability level is met.
 //!
-//! Nothing here waits: every append takes its offset before the next frame is looked at, so the
+//! Nothing here waits, but for the first batches of a transaction (see `vouching`): every append takes its offset before the next frame is looked at, so the
 //! order of a connection is the order of the log. The answer is written when the last partition of
 //! the request is acknowledged. A large record set of one partition at home here is received in
 //! place: [`place`] says where, before the frame is complete.
@@ -13,13 +13,14 @@ use super::cx::{Client, Cx, Desk};
 use super::malformed;
 use super::reply::Ticket;
 use super::topics;
+use super::vouching::{self, Leave};
 use crate::base::buf::Buf;
 use crate::log::Records;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{PartitionId, TopicId};
 use crate::shard::Counters;
 use crate::shard::append_group::{AppendGroup, AppendResult, Hold};
-use crate::shard::message::{AckWait, RemoteRecords};
+use crate::shard::message::{AckWait, Proof, RemoteRecords};
 use crate::shard::placement::TopicPlace;
 use crate::wire::batch::BatchHeader;
 use crate::wire::compression::Codec;
@@ -32,6 +33,10 @@ use crate::wire::primitives::Reader;
 const BY_ID: i16 = 13;
 /// Producers may send zstd from this version on (KIP-110).
 const ZSTD: i16 = 7;
+/// Producers understand TRANSACTION_ABORTABLE from this version on, and from the next one they leave it
+/// to the broker to add partitions to their transactions (KIP-890).
+const ABORTABLE: i16 = 11;
+const RELIES: i16 = 12;
 /// Record sets from this size on are received in place.
 const PLACED_MIN: usize = 24 << 10;
 
@@ -73,7 +78,7 @@ pub fn place(desk: &Desk, frame: &[u8], frame_len: usize) -> Option<Place> {
 }
 
 /// A whole request.
-pub fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), String> {
+pub async fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), String> {
     let version = cx.version();
     let fail = |error| malformed("Produce", version, error);
     let parts = ProduceParts::new(body, version).map_err(fail)?;
@@ -83,17 +88,80 @@ pub fn handle(cx: &Cx<'_>, body: &[u8], ticket: Ticket) -> Result<(), String> {
         let records = part.map_err(fail)?.records.map_or(&[][..], |range| &body[range]);
         refused = refused.or(unauthorised(parts.transactional_id, records));
     }
+    let mut leaves = Leaves::None;
+    if let Some(id) = parts.transactional_id.filter(|_| refused.is_none()) {
+        let mut named = Vec::new();
+        for part in parts.clone() {
+            let part = part.map_err(fail)?;
+            let records = part.records.map_or(&[][..], |range| &body[range]);
+            named.push((part.topic, part.topic_id, part.partition, records));
+        }
+        leaves = Box::pin(vouched(cx, id, parts.acks, &named)).await;
+    }
     let mut run = Run::new(cx, parts.acks, refused, &ticket);
     for part in parts {
         let part = part.map_err(fail)?;
         let records = part.records.map_or(&[][..], |range| &body[range]);
-        run.append(part.topic, part.topic_id, part.partition, Records::Copy(records));
+        let leave = leaves.next();
+        run.append(part.topic, part.topic_id, part.partition, Records::Copy(records), leave);
     }
     run.finish(ticket)
 }
 
+/// For each part of a request, in order, whether it may be appended.
+enum Leaves {
+    /// Every one may: none is of a transaction.
+    None,
+    Each(std::vec::IntoIter<Leave>, vouching::Client),
+}
+
+impl Leaves {
+    fn next(&mut self) -> Result<Proof, AppendResult> {
+        match self {
+            Leaves::None => Ok(Proof::Needless),
+            Leaves::Each(leaves, client) => {
+                let leave = leaves.next().unwrap_or(Ok(Proof::Guard(None)));
+                leave.map_err(|code| vouching::refusal(code, *client))
+            }
+        }
+    }
+}
+
+/// The connection's next request is looked at when the coordinator has answered, if it has to be
+/// asked: the order of a connection stays that of the log.
+async fn vouched(
+    cx: &Cx<'_>,
+    transactional_id: &str,
+    acks: i16,
+    parts: &[(&str, TopicId, i32, &[u8])],
+) -> Leaves {
+    let client = match cx.version() {
+        RELIES.. => vouching::Client::Relies,
+        ABORTABLE.. => vouching::Client::Adds,
+        _ => vouching::Client::Old,
+    };
+    let mut leaves: Vec<Leave> = Vec::with_capacity(parts.len());
+    let (mut wishes, mut of_wish) = (Vec::new(), Vec::new());
+    for (index, &(topic, id, partition, records)) in parts.iter().enumerate() {
+        // What is not found, or not allowed, is refused where everything is.
+        leaves.push(Ok(Proof::Guard(None)));
+        let found = topics::find(cx.desk, topic, id, cx.version() >= BY_ID).ok();
+        let found = found.filter(|topic| topic.partition(partition).is_some() && !topic.internal);
+        let known_acks = (-1..=1).contains(&acks);
+        if let (Some(topic), Some(claim), true) = (found, vouching::claim(records), known_acks) {
+            wishes.push(vouching::Wish { topic, partition, claim });
+            of_wish.push(index);
+        }
+    }
+    for (index, leave) in of_wish.into_iter().zip(cx.vouch(transactional_id, client, &wishes).await)
+    {
+        leaves[index] = leave;
+    }
+    Leaves::Each(leaves.into_iter(), client)
+}
+
 /// A request whose one record set was received apart: `body` holds what stands before it.
-pub fn handle_placed(
+pub async fn handle_placed(
     cx: &Cx<'_>,
     body: &[u8],
     body_len: usize,
@@ -106,8 +174,14 @@ pub fn handle_placed(
         .ok_or("a produce request changed its shape while it arrived")?;
     let Placed { buf, start } = placed;
     let refused = unauthorised(head.transactional_id, &buf[start..]);
+    let mut leaves = Leaves::None;
+    if let Some(id) = head.transactional_id.filter(|_| refused.is_none()) {
+        let named = [(head.topic, head.topic_id, head.partition, &buf[start..])];
+        leaves = Box::pin(vouched(cx, id, head.acks, &named)).await;
+    }
     let mut run = Run::new(cx, head.acks, refused, &ticket);
-    run.append(head.topic, head.topic_id, head.partition, Records::Adopt { buf, start });
+    let records = Records::Adopt { buf, start };
+    run.append(head.topic, head.topic_id, head.partition, records, leaves.next());
     run.finish(ticket)
 }
 
@@ -140,7 +214,14 @@ impl<'c> Run<'c> {
         Run { cx, wait, refused, group, hold, parts, remote: Vec::new() }
     }
 
-    fn append(&mut self, topic: &str, id: TopicId, partition: i32, records: Records<'_>) {
+    fn append(
+        &mut self,
+        topic: &str,
+        id: TopicId,
+        partition: i32,
+        records: Records<'_>,
+        leave: Result<Proof, AppendResult>,
+    ) {
         let index = self.group.add();
         let by_id = self.cx.version() >= BY_ID;
         let found = match self.refused {
@@ -157,8 +238,13 @@ impl<'c> Run<'c> {
             }
         };
         self.parts.push((TopicName::Known(topic.clone()), PartitionId(partition)));
-        if let Err(error) = self.route(&topic, partition, records, index) {
-            self.group.settle(index, AppendResult::failed(error));
+        match leave {
+            Ok(proof) => {
+                if let Err(error) = self.route(&topic, partition, records, proof, index) {
+                    self.group.settle(index, AppendResult::failed(error));
+                }
+            }
+            Err(refused) => self.group.settle(index, refused),
         }
     }
 
@@ -167,6 +253,7 @@ impl<'c> Run<'c> {
         topic: &TopicPlace,
         partition: i32,
         records: Records<'_>,
+        proof: Proof,
         index: usize,
     ) -> Result<(), ErrorCode> {
         let wait = self.wait.ok_or(ErrorCode::INVALID_REQUIRED_ACKS)?;
@@ -188,14 +275,15 @@ impl<'c> Run<'c> {
         if place.core == shard.core() {
             let here = place.here.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
             Counters::add(&shard.counters.direct, 1);
-            here.append(records, wait, &self.group, index);
+            here.append(records, proof, wait, &self.group, index);
             return Ok(());
         }
         let records = match records {
             Records::Copy(bytes) => Buf::copy_of(bytes),
             Records::Adopt { buf, start } => Buf::copy_of(&buf[start..]),
         };
-        let item = RemoteRecords { topic: topic.id, partition: PartitionId(partition), records };
+        let partition = PartitionId(partition);
+        let item = RemoteRecords { topic: topic.id, partition, proof, records };
         match self.remote.iter_mut().find(|(core, ..)| *core == place.core) {
             Some((_, items, indices)) => {
                 items.push(item);

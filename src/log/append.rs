@@ -6,7 +6,9 @@ use std::rc::Rc;
 use super::error::AppendError;
 use super::flush::Mark;
 use super::header::Header;
-use super::producers::{Claim, Ended, Marker, Origin, Producers, Remembered, Verdict};
+use super::producers::{
+    Claim, Ended, Guard, Marker, Origin, Producers, Refusal, Remembered, Verdict,
+};
 use super::segment::Segment;
 use super::settings::TimestampType;
 use super::{Log, check, marker};
@@ -75,9 +77,64 @@ impl Log {
         match origin {
             Origin::Leader => self.append_leaders(records.bytes()),
             Origin::Client | Origin::Coordinator => {
-                self.append_one(records, epoch, now_ms, origin, 0)
+                self.append_one(records, epoch, now_ms, origin, Terms::Any)
             }
         }
+    }
+
+    /// Appends the batch of a client, of which nobody knows yet whether the transaction it belongs
+    /// to is under way: the first one needs the guard of [`Log::begin_verification`].
+    pub fn append_verified(
+        &self,
+        records: Records<'_>,
+        epoch: LeaderEpoch,
+        now_ms: i64,
+        guard: Option<Guard>,
+    ) -> Result<Appended, AppendError> {
+        self.check_open()?;
+        if self.room.is_short() {
+            self.room.refuse();
+            return Err(AppendError::DiskFull);
+        }
+        self.append_one(records, epoch, now_ms, Origin::Client, Terms::Guarded(guard))
+    }
+
+    /// Goes on with the guards that the log gave which this one takes the place of.
+    pub fn take_verifications(&self, other: &Log) {
+        self.verifications.replace(other.verifications.take());
+    }
+
+    /// Before the coordinator is asked whether a client's batch belongs to a transaction under way.
+    /// `None`: it does, as far as this log knows, and nobody need be asked. `raises_epoch`: the
+    /// producer has a new epoch for each transaction.
+    pub fn begin_verification(
+        &self,
+        claim: &Claim,
+        raises_epoch: bool,
+        now_ms: i64,
+    ) -> Result<Option<Guard>, Refusal> {
+        if !self.producers.borrow().needs_verification(claim)? {
+            return Ok(None);
+        }
+        let most = self.settings.get().producer_ids_max;
+        self.verifications.borrow_mut().begin(claim, raises_epoch, now_ms, most).map(Some)
+    }
+
+    /// Whether records of this producer's transaction may be appended now by a coordinator of this
+    /// broker, which has no sequences: the transaction is under way here, or this is its guard.
+    pub fn check_guard(
+        &self,
+        producer_id: i64,
+        epoch: i16,
+        guard: Option<Guard>,
+    ) -> Result<(), Refusal> {
+        let producers = self.producers.borrow();
+        if producers.is_stale(producer_id, epoch) {
+            return Err(Refusal::StaleEpoch);
+        }
+        let is_open = producers.is_open(producer_id, epoch);
+        let is_proved = is_open || self.verifications.borrow().holds(producer_id, guard);
+        is_proved.then_some(()).ok_or(Refusal::NotVerified)
     }
 
     /// Appends the control batch with which a coordinator ends a transaction. Version 2 of
@@ -91,7 +148,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         self.check_open()?;
         let records = Records::Copy(records);
-        self.append_one(records, epoch, now_ms, Origin::Coordinator, txn_version)
+        self.append_one(records, epoch, now_ms, Origin::Coordinator, Terms::Marker(txn_version))
     }
 
     fn check_open(&self) -> Result<(), AppendError> {
@@ -111,7 +168,7 @@ impl Log {
         epoch: LeaderEpoch,
         now_ms: i64,
         origin: Origin,
-        txn_version: i16,
+        terms: Terms,
     ) -> Result<Appended, AppendError> {
         let settings = self.settings.get();
         let bytes = records.bytes();
@@ -121,11 +178,17 @@ impl Log {
         }
         let mut checked = check::one(bytes, origin)?;
         let mut header = checked.header;
-        let said = Said::of(&header, bytes, txn_version);
+        let said = Said::of(&header, bytes, terms.txn_version());
         let most = settings.producer_ids_max;
         let verdict = match &said {
             Said::Nothing => Ok(Verdict::Append),
-            Said::Batch(claim) => self.producers.borrow().check(claim, origin, most),
+            Said::Batch(claim) => match terms {
+                Terms::Guarded(guard) => {
+                    let verifications = self.verifications.borrow();
+                    self.producers.borrow().check_verified(claim, most, &verifications, guard)
+                }
+                Terms::Any | Terms::Marker(_) => self.producers.borrow().check(claim, origin, most),
+            },
             Said::End(marker) => {
                 self.producers.borrow().check_marker(marker, origin).map(|()| Verdict::Append)
             }
@@ -235,6 +298,11 @@ impl Log {
         if let Some(ended) = said.apply(&mut self.producers.borrow_mut(), header) {
             segment.note_ended(&ended);
         }
+        if header.is_transactional {
+            let is_marker = header.is_control;
+            let (id, epoch) = (header.producer_id, header.producer_epoch);
+            self.verifications.borrow_mut().appended(id, epoch, is_marker);
+        }
         let epoch = LeaderEpoch(header.leader_epoch);
         if self.epochs.borrow_mut().assign(epoch, header.base_offset) {
             self.epochs_kept.set(false);
@@ -254,6 +322,25 @@ impl Log {
             self.count_towards_sync(settings.flush_messages);
         }
         segment.prepare_ahead(settings.growth(), &self.room);
+    }
+}
+
+/// What is asked of a batch beside the rules for all.
+#[derive(Clone, Copy)]
+enum Terms {
+    Any,
+    /// The first batch of a transaction needs a guard.
+    Guarded(Option<Guard>),
+    /// Of the level of `transaction.version`.
+    Marker(i16),
+}
+
+impl Terms {
+    fn txn_version(self) -> i16 {
+        match self {
+            Terms::Marker(version) => version,
+            Terms::Any | Terms::Guarded(_) => 0,
+        }
     }
 }
 

@@ -5,17 +5,20 @@
 //! side ring, or one of the simulator's virtual cores. Nothing here crosses cores except
 //! [`mesh`] (core to core) and [`inbox`] (any thread to a core).
 
+mod cachestat;
 mod clock;
 mod current;
 pub mod file;
 pub mod glommio;
 mod inbox;
+mod lane;
 mod mesh;
 mod notice;
 pub mod ring;
 pub mod sim;
 mod task;
 pub mod tcp;
+mod trail;
 
 pub use clock::{now, sleep, timeout, unix_ms};
 pub use current::core_stats;

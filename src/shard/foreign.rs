@@ -84,7 +84,7 @@ pub async fn topics(
         let count = highest.0 + 1;
         let configs = if topic_name::is_internal(&name) {
             notice!("taking over topic {name} with {count} partitions");
-            internal_topics::configs(config)
+            internal_topics::configs(&name, config)
         } else {
             notice!("taking over topic {name} with {count} partitions, to be kept for ever");
             KEPT.map(|(key, value)| (key.to_owned(), value.to_owned())).into()

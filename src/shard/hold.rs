@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::append_group::{AppendGroup, AppendResult};
-use super::message::AckWait;
+use super::message::{AckWait, Proof};
 use super::partition::Partition;
 use super::relocation::Relocation;
 use crate::base::buf::Buf;
@@ -34,6 +34,7 @@ pub(super) struct Hold {
 struct Kept {
     buf: Buf,
     start: usize,
+    proof: Proof,
     wait: AckWait,
     group: Rc<AppendGroup>,
     index: usize,
@@ -48,6 +49,7 @@ impl Hold {
     pub(super) fn keep(
         &self,
         records: Records<'_>,
+        proof: Proof,
         wait: AckWait,
         group: &Rc<AppendGroup>,
         index: usize,
@@ -62,7 +64,8 @@ impl Hold {
             Records::Copy(bytes) => (Buf::copy_of(bytes), 0),
             Records::Adopt { buf, start } => (buf, start),
         };
-        self.kept.borrow_mut().push_back(Kept { buf, start, wait, group: group.clone(), index });
+        let group = group.clone();
+        self.kept.borrow_mut().push_back(Kept { buf, start, proof, wait, group, index });
     }
 
     /// The right to use the log by its files' names, until it is dropped.
@@ -127,7 +130,7 @@ impl Drop for Held {
         hold.is_on.set(false);
         hold.kept_bytes.set(0);
         let kept = std::mem::take(&mut *hold.kept.borrow_mut());
-        for Kept { buf, start, wait, group, index } in kept {
+        for Kept { buf, start, proof, wait, group, index } in kept {
             if planted::is("forget-what-was-kept-aside") {
                 group.settle(
                     index,
@@ -140,7 +143,7 @@ impl Drop for Held {
                 let gone = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
                 group.settle(index, AppendResult::failed(gone));
             } else {
-                self.0.append(Records::Copy(&buf[start..]), wait, &group, index);
+                self.0.append(Records::Copy(&buf[start..]), proof, wait, &group, index);
             }
         }
         hold.changed.raise();

@@ -9,11 +9,14 @@ use std::time::Duration;
 use super::append_group::AppendResult;
 use super::coordinators::{Errand, Ruling};
 use super::directories::Known;
+use super::markers::MarkOrder;
 use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
 use crate::base::buf::Buf;
 use crate::cluster::ClusterImage;
 use crate::log::Allowance;
+use crate::log::producers::Guard;
+use crate::model::error_code::ErrorCode;
 use crate::model::ids::{PartitionId, TopicId};
 use crate::rt::CoreStats;
 
@@ -31,6 +34,8 @@ pub enum Request {
     Watch { partitions: Vec<(TopicId, PartitionId)>, wait: Duration },
     /// To a coordinator of the receiving core.
     Coordinate(Errand),
+    /// The end of a transaction, for partitions of the receiving core.
+    Mark(Box<MarkOrder>),
     /// To the metadata core: a change of the cluster.
     Propose(Proposal),
     /// From the metadata core, before anything else: the data directories.
@@ -60,6 +65,8 @@ pub enum Reply {
     Answers(Vec<Answer>),
     Watched,
     Coordinated(Ruling),
+    /// A code for each partition, in order.
+    Marked(Vec<ErrorCode>),
     Decided(Decision),
     Used,
     Adopted,
@@ -84,10 +91,20 @@ pub enum AckWait {
     Level,
 }
 
+/// That a record set belongs to a transaction under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It is of none, or nobody wants to know.
+    Needless,
+    /// What the owner gave before the coordinator was asked, if it had to be.
+    Guard(Option<Guard>),
+}
+
 /// One partition's records on their way to the owning core.
 pub struct RemoteRecords {
     pub topic: TopicId,
     pub partition: PartitionId,
+    pub proof: Proof,
     pub records: Buf,
 }
 

@@ -17,6 +17,7 @@ pub mod inspection;
 mod internal_topics;
 mod log_settings;
 mod losses;
+pub mod markers;
 pub mod message;
 pub mod meta_properties;
 pub mod metadata;
@@ -24,6 +25,7 @@ mod offline;
 pub mod offset_files;
 pub mod partition;
 pub mod placement;
+mod producer_ids;
 pub mod proposal;
 pub mod query;
 mod reconcile;
@@ -48,6 +50,7 @@ use crate::cluster::ClusterImage;
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
 use crate::coordinator::group::Groups;
+use crate::coordinator::txn::TxnMachine;
 use crate::log;
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{DirectoryId, NodeId, PartitionId, TopicId};
@@ -112,6 +115,11 @@ pub struct Shard {
     /// For ids that are made here.
     random: RefCell<Prng>,
     groups: Seats<Groups>,
+    transactions: Seats<TxnMachine>,
+    /// Partitions of `__transaction_state` and ids of transactions whose markers are being written.
+    marking: RefCell<BTreeSet<(i32, String)>>,
+    /// Producer ids granted to this core and not yet handed out: the next one and the end.
+    producer_ids: Cell<(i64, i64)>,
 }
 
 /// Orders from the metadata core, in order, each with the call that awaits its answer.
@@ -203,6 +211,9 @@ impl Shard {
             relocations: Relocations::default(),
             random: RefCell::new(random),
             groups: Seats::default(),
+            transactions: Seats::default(),
+            marking: RefCell::default(),
+            producer_ids: Cell::new((0, 0)),
         })
     }
 
@@ -415,7 +426,7 @@ impl Shard {
             match self.partition(remote.topic, remote.partition) {
                 Some(partition) => {
                     let records = log::Records::Copy(&remote.records);
-                    partition.append(records, wait, &group, index);
+                    partition.append(records, remote.proof, wait, &group, index);
                 }
                 None => {
                     let code = self.absence(remote.topic, remote.partition);
@@ -535,6 +546,11 @@ impl Shard {
             Request::Coordinate(errand) => rt::spawn(async move {
                 let ruling = shard.run_errand(errand).await;
                 shard.reply(from, call, Reply::Coordinated(ruling));
+            })
+            .detach(),
+            Request::Mark(order) => rt::spawn(async move {
+                let codes = shard.mark_here(&order).await;
+                shard.reply(from, call, Reply::Marked(codes));
             })
             .detach(),
             Request::Propose(proposal) => rt::spawn(async move {

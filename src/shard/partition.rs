@@ -14,8 +14,8 @@ use super::append_group::{AppendGroup, AppendResult, Reason};
 use super::directories::Directory;
 use super::forced_sync::ForcedSync;
 use super::hold::Hold;
-use super::message::AckWait;
-use super::query::{Answer, Ask, Read, ReadAnswer, Sizes, Told};
+use super::message::{AckWait, Proof};
+use super::query::{Answer, Ask, ProducerSeen, Read, ReadAnswer, Sizes, Told};
 use crate::base::planted;
 use crate::base::signal::{Broadcast, Signal};
 use crate::log::producers::Refusal;
@@ -113,6 +113,8 @@ impl Partition {
     /// Its log goes on in another directory, or again where it was. What was recovered is safe at every
     /// level.
     pub(super) fn install(&self, log: Rc<Log>, home: Rc<Directory>) {
+        // What it was asked about transactions is in no file.
+        log.take_verifications(&self.log());
         *self.log.borrow_mut() = log;
         *self.home.borrow_mut() = home;
         self.log().set_high_watermark(self.high_watermark());
@@ -164,20 +166,21 @@ impl Partition {
     pub fn append(
         self: &Rc<Self>,
         records: Records<'_>,
+        proof: Proof,
         wait: AckWait,
         group: &Rc<AppendGroup>,
         index: usize,
     ) {
         if self.hold.is_on() {
-            self.hold.keep(records, wait, group, index);
+            self.hold.keep(records, proof, wait, group, index);
             return;
         }
-        match self.log().append(
-            records,
-            LeaderEpoch(self.epoch.get()),
-            rt::unix_ms(),
-            Origin::Client,
-        ) {
+        let (log, epoch, now_ms) = (self.log(), LeaderEpoch(self.epoch.get()), rt::unix_ms());
+        let appended = match proof {
+            Proof::Needless => log.append(records, epoch, now_ms, Origin::Client),
+            Proof::Guard(guard) => log.append_verified(records, epoch, now_ms, guard),
+        };
+        match appended {
             Ok(appended) => {
                 let result = AppendResult {
                     error: ErrorCode::NONE,
@@ -439,7 +442,28 @@ impl Partition {
             Ask::DeleteBefore { offset } => self.delete_before(offset).await,
             Ask::Size => Answer::told(Told::Size(self.sizes())),
             Ask::Move { .. } => Answer::error(ErrorCode::INVALID_REQUEST),
+            Ask::Vouch { claim, raises_epoch } => {
+                match self.log().begin_verification(&claim, raises_epoch, rt::unix_ms()) {
+                    Ok(guard) => Answer::told(Told::Vouched(guard)),
+                    Err(refusal) => Answer::error(code_of_refusal(refusal)),
+                }
+            }
+            Ask::Producers => Answer::told(Told::Producers(self.producers())),
         }
+    }
+
+    fn producers(&self) -> Vec<ProducerSeen> {
+        let log = self.log();
+        let known = log.producers();
+        let seen = known.iter().map(|(producer_id, it)| ProducerSeen {
+            producer_id,
+            epoch: it.epoch,
+            last_sequence: it.last().map_or(-1, |last| last.last_sequence),
+            last_timestamp: it.last_timestamp,
+            coordinator_epoch: it.coordinator_epoch,
+            txn_first_offset: it.txn_first_offset.unwrap_or(-1),
+        });
+        seen.collect()
     }
 
     /// The end of an epoch in this log, as Kafka tells it: the present one ends at the log's end,
@@ -586,13 +610,17 @@ fn code_of(error: &AppendError) -> ErrorCode {
         }
         AppendError::Timestamp(_) => ErrorCode::INVALID_TIMESTAMP,
         AppendError::NotNext { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
-        AppendError::Producer(refusal) => match refusal {
-            Refusal::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
-            Refusal::StaleEpoch => ErrorCode::INVALID_PRODUCER_EPOCH,
-            Refusal::TransactionOpen => ErrorCode::INVALID_TXN_STATE,
-            Refusal::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
-            Refusal::TooMany => ErrorCode::KAFKA_STORAGE_ERROR,
-        },
+        AppendError::Producer(refusal) => code_of_refusal(*refusal),
+    }
+}
+
+pub(super) fn code_of_refusal(refusal: Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        Refusal::StaleEpoch => ErrorCode::INVALID_PRODUCER_EPOCH,
+        Refusal::TransactionOpen | Refusal::NotVerified => ErrorCode::INVALID_TXN_STATE,
+        Refusal::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+        Refusal::TooMany => ErrorCode::KAFKA_STORAGE_ERROR,
     }
 }
 

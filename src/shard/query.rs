@@ -2,6 +2,7 @@
 //! live. One pair of enums, so that a local and a forwarded question take the same way.
 
 use crate::base::buf::Buf;
+use crate::log::producers::{Claim, Guard};
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::{PartitionId, TopicId};
 
@@ -34,6 +35,27 @@ pub enum Ask {
     Move {
         directory: usize,
     },
+    /// Before a batch of a transaction is appended: whether its coordinator has to be asked.
+    /// `raises_epoch`: the producer has a new epoch for each transaction.
+    Vouch {
+        claim: Claim,
+        raises_epoch: bool,
+    },
+    /// Who writes here.
+    Producers,
+}
+
+/// A producer of a partition, as its log knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerSeen {
+    pub producer_id: i64,
+    pub epoch: i16,
+    /// -1: none, or none since the epoch began.
+    pub last_sequence: i32,
+    pub last_timestamp: i64,
+    pub coordinator_epoch: i32,
+    /// -1: no transaction is under way here.
+    pub txn_first_offset: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +91,9 @@ pub enum Told {
     },
     Start(i64),
     Size(Sizes),
+    /// What the batch has to come with; nothing when its transaction is under way here.
+    Vouched(Option<Guard>),
+    Producers(Vec<ProducerSeen>),
 }
 
 /// What a partition takes on the disks of its host; directories by their places.

@@ -26,3 +26,4 @@ mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod space;
+mod transactions;

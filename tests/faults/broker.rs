@@ -186,7 +186,9 @@ impl Setup {
         let cpus: Vec<String> = cpus[..self.cores].iter().map(|cpu| cpu.id.to_string()).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
         command.arg("serve");
-        self.homes().iter().for_each(|home| drop(command.args(["--data", home])));
+        for home in self.homes() {
+            command.args(["--data", &home]);
+        }
         command.args(["--listen", &self.address().to_string(), "--cores", &cpus.join(",")]);
         command.args(&self.flags);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -1,6 +1,8 @@
 //! The real side of the runtime door: files, sockets, splices, the mesh, and the pulse that guards
 //! against a core that sleeps with work to do.
 
+mod cold;
+
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::SocketAddr;

@@ -22,6 +22,7 @@ mod rerun;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod shrinking;
+mod small_files;
 mod space;
 mod support;
 mod transactions;

@@ -113,7 +113,10 @@ fn members_say_what_they_subscribe_to_in_either_protocol() {
                     for protocol in &metadata.supported_protocols {
                         let subscription = Subscription::decode(protocol.metadata).expect("good");
                         assert_eq!(subscription.topics, member.subscribed_topic_names);
-                        assert_eq!(subscription.rack_id, member.rack_id.filter(|rack| *rack != ""));
+                        assert_eq!(
+                            subscription.rack_id,
+                            member.rack_id.filter(|rack| !rack.is_empty())
+                        );
                     }
                 }
                 None => modern += 1,

@@ -6,13 +6,16 @@
 //! (markers carry a raised epoch).
 
 mod snapshot;
+mod verification;
 mod window;
 
 use std::collections::BTreeMap;
 
+use crate::base::planted;
 use crate::model::Offset;
 
 pub use snapshot::{BadSnapshot, decode, encode};
+pub use verification::{Guard, Verifications};
 pub use window::{NO_EPOCH, Producer, Remembered, WINDOW, sequence_after};
 
 /// Where a batch comes from, which says how much of it is believed.
@@ -64,6 +67,8 @@ pub enum Refusal {
     StaleEpoch,
     /// INVALID_TXN_STATE: a plain batch while this producer's transaction is open.
     TransactionOpen,
+    /// INVALID_TXN_STATE: the first batch of a transaction that nobody has vouched for.
+    NotVerified,
     /// TRANSACTION_COORDINATOR_FENCED
     CoordinatorFenced,
     /// The bound on producers of one partition is reached; retriable.
@@ -76,6 +81,7 @@ impl Refusal {
             Refusal::OutOfOrder => "the sequence number does not follow the producer's last one",
             Refusal::StaleEpoch => "the producer has a newer epoch",
             Refusal::TransactionOpen => "the producer has an open transaction",
+            Refusal::NotVerified => "the records are not part of a transaction under way",
             Refusal::CoordinatorFenced => "the coordinator has a newer epoch",
             Refusal::TooMany => "the partition remembers as many producers as it can",
         }
@@ -151,6 +157,54 @@ impl Producers {
         Ok(Verdict::Append)
     }
 
+    /// Whether this producer's transaction is under way here, under this very epoch.
+    pub fn is_open(&self, producer_id: i64, epoch: i16) -> bool {
+        let found = self.table.get(&producer_id);
+        found.is_some_and(|it| it.txn_first_offset.is_some() && it.epoch == epoch)
+    }
+
+    /// A batch of this epoch comes too late.
+    pub fn is_stale(&self, producer_id: i64, epoch: i16) -> bool {
+        self.table.get(&producer_id).is_some_and(|producer| epoch < producer.epoch)
+    }
+
+    /// Whether the coordinator has to be asked before this client's batch can be appended.
+    pub fn needs_verification(&self, claim: &Claim) -> Result<bool, Refusal> {
+        if self.is_stale(claim.producer_id, claim.epoch) {
+            return Err(Refusal::StaleEpoch);
+        }
+        Ok(claim.transactional && !self.is_open(claim.producer_id, claim.epoch))
+    }
+
+    /// As [`Producers::check`] for a client, of whose transaction the coordinator was asked: the
+    /// first batch needs the guard.
+    pub fn check_verified(
+        &self,
+        claim: &Claim,
+        most: usize,
+        verifications: &Verifications,
+        guard: Option<Guard>,
+    ) -> Result<Verdict, Refusal> {
+        let producer = self.table.get(&claim.producer_id);
+        let (base, last) = (claim.base_sequence, claim.last_sequence);
+        let is_repeated = producer.is_some_and(|it| it.find(claim.epoch, base, last).is_some());
+        if claim.transactional && !is_repeated {
+            if self.is_stale(claim.producer_id, claim.epoch) {
+                return Err(Refusal::StaleEpoch);
+            }
+            if !self.is_open(claim.producer_id, claim.epoch)
+                && !verifications.holds(claim.producer_id, guard)
+                && !planted::is("txn-not-verified")
+            {
+                return Err(Refusal::NotVerified);
+            }
+            if !verifications.allows(claim, producer.is_none_or(|it| it.last().is_none())) {
+                return Err(Refusal::OutOfOrder);
+            }
+        }
+        self.check(claim, Origin::Client, most)
+    }
+
     /// Records a data batch that was appended.
     pub fn apply(&mut self, claim: &Claim, batch: Remembered) {
         let producer = self.table.entry(claim.producer_id).or_default();
@@ -167,8 +221,10 @@ impl Producers {
         if origin == Origin::Leader {
             return Ok(());
         }
-        // A marker of version 2 that was written before comes again with the same epoch.
-        let again = marker.epoch == producer.epoch && producer.txn_first_offset.is_none();
+        // A marker of version 2 that was written before comes again with the same epoch. The last
+        // epoch of all cannot be raised (Kafka: an abort at Short.MAX_VALUE).
+        let ended = producer.txn_first_offset.is_none() || marker.epoch == i16::MAX;
+        let again = marker.epoch == producer.epoch && ended;
         let stale = if marker.txn_version >= 2 {
             marker.epoch <= producer.epoch && !again
         } else {

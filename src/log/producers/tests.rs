@@ -156,3 +156,71 @@ fn a_snapshot_without_windows_is_read() {
     assert_eq!(read.get(1).map(|producer| producer.window().len()), Some(1));
     assert_eq!(read.get(1).and_then(Producer::last), producers.get(1).and_then(Producer::last));
 }
+
+#[test]
+fn the_first_batch_of_a_transaction_needs_a_guard_that_no_marker_took_away() {
+    let mut producers = Producers::default();
+    let mut verifications = Verifications::default();
+    let of = |epoch, sequence| Claim { transactional: true, ..claim(epoch, sequence, 5) };
+    let check = |producers: &Producers, verifications: &Verifications, claim: Claim, guard| {
+        producers.check_verified(&claim, MOST, verifications, guard)
+    };
+    let first = of(0, 0);
+    assert_eq!(producers.needs_verification(&first), Ok(true));
+    let unasked = check(&producers, &verifications, first, None);
+    assert_eq!(unasked, Err(Refusal::NotVerified));
+    let guard = verifications.begin(&first, false, 0, MOST).expect("there is room");
+    // Another request of the same producer asks meanwhile, and arrives first.
+    let second = of(0, 5);
+    assert_eq!(verifications.begin(&second, false, 0, MOST), Ok(guard));
+    let early = check(&producers, &verifications, second, Some(guard));
+    assert_eq!(early, Err(Refusal::OutOfOrder));
+    // A marker in between: the answer that is on its way counts no more.
+    verifications.appended(1, 0, true);
+    let late = check(&producers, &verifications, first, Some(guard));
+    assert_eq!(late, Err(Refusal::NotVerified));
+    let guard = verifications.begin(&first, false, 0, MOST).expect("there is room");
+    assert_eq!(check(&producers, &verifications, first, Some(guard)), Ok(Verdict::Append));
+    producers.apply(&first, batch(&first, 0, 5));
+    verifications.appended(1, 0, false);
+    assert!(verifications.is_empty());
+    // Under way: no guard is needed, nor for a batch that comes again.
+    assert_eq!(producers.needs_verification(&second), Ok(false));
+    assert_eq!(check(&producers, &verifications, second, None), Ok(Verdict::Append));
+    let again = Ok(Verdict::Duplicate(batch(&first, 0, 5)));
+    assert_eq!(check(&producers, &verifications, first, None), again);
+    producers.apply_marker(&marker(1, true, 2), 5);
+    assert_eq!(producers.needs_verification(&second), Err(Refusal::StaleEpoch));
+    let late = check(&producers, &verifications, second, Some(guard));
+    assert_eq!(late, Err(Refusal::StaleEpoch));
+}
+
+#[test]
+fn a_producer_with_an_epoch_for_each_transaction_begins_at_sequence_0() {
+    let producers = Producers::default();
+    let mut verifications = Verifications::default();
+    for (raises_epoch, expect) in [(true, Err(Refusal::OutOfOrder)), (false, Ok(Verdict::Append))] {
+        let begun = Claim { transactional: true, ..claim(0, 7, 5) };
+        let guard = verifications.begin(&begun, raises_epoch, 0, MOST).expect("there is room");
+        let verdict = producers.check_verified(&begun, MOST, &verifications, Some(guard));
+        assert_eq!(verdict, expect);
+        verifications.appended(1, 0, false);
+    }
+    // The marker of the transaction before has the epoch of the next one, which has begun.
+    let next = Claim { transactional: true, ..claim(3, 0, 5) };
+    let guard = verifications.begin(&next, true, 0, MOST).expect("there is room");
+    verifications.appended(1, 3, true);
+    assert!(verifications.holds(1, Some(guard)));
+    verifications.appended(1, 4, true);
+    assert!(!verifications.holds(1, Some(guard)));
+    assert_eq!(verifications.begin(&next, true, 0, 0), Err(Refusal::TooMany));
+}
+
+#[test]
+fn the_last_epoch_of_all_may_be_ended_though_it_cannot_be_raised() {
+    let mut producers = Producers::default();
+    let last = Claim { transactional: true, ..claim(i16::MAX, 0, 5) };
+    append(&mut producers, last, 0, 5);
+    let abort = marker(i16::MAX, false, 2);
+    assert_eq!(producers.check_marker(&abort, Origin::Coordinator), Ok(()));
+}

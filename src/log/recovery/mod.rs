@@ -158,6 +158,7 @@ impl Log {
             segments: RefCell::new(state.segments),
             closing: RefCell::new(VecDeque::new()),
             producers: RefCell::new(state.producers),
+            verifications: RefCell::default(),
             epochs: RefCell::new(state.epochs),
             epochs_kept: Cell::new(state.epochs_kept),
             log_start_offset: Cell::new(state.log_start_offset),

@@ -1,6 +1,7 @@
 //! The descriptors of a segment: one for writing with O_DIRECT, one buffered for readers, both
 //! opened when first needed; and the room that is reserved ahead of the writes.
 
+use std::io;
 use std::rc::Rc;
 
 use super::Segment;
@@ -91,9 +92,17 @@ impl Segment {
             return Ok(());
         }
         let path = self.log_path();
-        let spare = self.spare.take();
-        if let Some(spare) = &spare {
-            file::rename(&spare.path, &path).await.at(&path)?;
+        let mut is_reused = false;
+        if let Some(spare) = self.spare.take() {
+            match file::rename(&spare.path, &path).await {
+                Ok(()) => is_reused = true,
+                // Somebody else may have made room: then it is a new file.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.reuse(spare);
+                    return Err(error).at(&path);
+                }
+            }
         }
         let options = OpenOptions {
             read: true,
@@ -104,11 +113,11 @@ impl Segment {
         };
         let opened = File::open(&path, options).await.at(&path)?;
         let len = opened.len().await.at(&path)?;
-        let is_new = len == 0 || spare.is_some();
+        let is_new = len == 0 || is_reused;
         if is_new && !planted::is("leave-new-files-without-an-entry") {
             file::sync_dir(&self.dir).await.at(&self.dir)?;
         }
-        if spare.is_some() {
+        if is_reused {
             opened.forget(0, len).await;
             self.allocation_step.set(STEP_MIN);
         }

@@ -13,12 +13,14 @@ use rustix::fs::{Mode, OFlags};
 use super::super::current::{Current, with};
 use super::super::file::{Entry, OpenOptions};
 use super::super::ring::{Keep, Ring, Running};
+use super::cold::{Cold, Reader};
 use crate::base::buf::{Buf, DeviceSlice};
 use crate::base::planted;
 
 #[derive(Clone)]
 pub struct File {
     fd: Rc<OwnedFd>,
+    cold: Rc<Cold>,
     ring: Rc<Ring>,
 }
 
@@ -60,11 +62,17 @@ impl File {
             rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644))
         })
         .await?;
-        Ok(File { fd: Rc::new(fd), ring: ring() })
+        Ok(File { fd: Rc::new(fd), cold: Rc::default(), ring: ring() })
     }
 
-    pub(super) fn descriptor(&self) -> &Rc<OwnedFd> {
-        &self.fd
+    /// The file, for one who reads it to `id`.
+    pub(super) fn reader(&self, id: u64) -> Reader {
+        let catch_up = with(|current| match current {
+            Current::Real(core) => core.catch_up.clone(),
+            Current::Sim(_) => unreachable!("a real file in the simulator"),
+        });
+        let (ring, file, cold) = (self.ring.clone(), self.fd.clone(), self.cold.clone());
+        Reader { ring, file, cold, catch_up, id }
     }
 
     pub fn watch(&self) -> Watch {

@@ -7,8 +7,10 @@
 //! quarter of a second otherwise. The pulse can go when the runtime checks its queues before it parks.
 
 pub mod clock;
+mod cold;
 pub mod file;
 pub mod mesh;
+mod pipe;
 mod rouse;
 mod splice;
 pub mod task;
@@ -26,7 +28,7 @@ use g::io::PollableFd;
 
 use super::CoreStats;
 use super::current::{self, Current};
-use super::ring::Ring;
+use super::ring::{Ring, Writes};
 use rouse::Beating;
 
 /// Longest sleep of a core that did something a moment ago, or has device work under way.
@@ -40,7 +42,8 @@ const PULSE_IDLE: Duration = Duration::from_millis(250);
 pub struct Core {
     pub(super) ring: Rc<Ring>,
     background: g::TaskQueueHandle,
-    pub(super) pipes: splice::Pipes,
+    pub(super) pipes: pipe::Pipes,
+    pub(super) catch_up: Rc<cold::CatchUp>,
 }
 
 impl Core {
@@ -100,7 +103,7 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 
 /// Tries whether a ring can be made on this host.
 pub fn probe() -> io::Result<()> {
-    Ring::new(&[]).map(drop)
+    Ring::new(&[], Writes::default()).map(drop)
 }
 
 /// Running cores; `join` waits for all of them.
@@ -128,6 +131,7 @@ where
 {
     rouse::prepare()?;
     let mut cores = Vec::new();
+    let writes = Writes::default();
     for (core, &cpu) in layout.cpus.iter().enumerate() {
         let placement = if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
         let builder = g::LocalExecutorBuilder::new(placement)
@@ -136,11 +140,11 @@ where
             .preempt_timer(layout.preempt);
         let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
         let (main, beating) = (main.clone(), Beating::default());
-        let begun = beating.clone();
+        let (begun, writes) = (beating.clone(), writes.clone());
         let thread = thread::Builder::new().name(format!("data-{core}")).spawn(move || {
             let executor = builder.make().map_err(io::Error::other)?;
-            let ran =
-                executor.run(async move { run_core(worker_cpus, pulse, begun, main(core)).await });
+            let ran = executor
+                .run(async move { run_core(worker_cpus, writes, pulse, begun, main(core)).await });
             // Not before: tasks that were ready when the main one ended still take their turn.
             current::enter(None);
             ran
@@ -153,17 +157,20 @@ where
 
 async fn run_core<T>(
     worker_cpus: Vec<usize>,
+    writes: Writes,
     pulse: bool,
     begun: Beating,
     main: impl Future<Output = T>,
 ) -> io::Result<T> {
-    let ring = Ring::new(&worker_cpus)?;
+    let ring = Ring::new(&worker_cpus, writes.clone())?;
     let background = g::executor().create_task_queue(
         g::Shares::Static(50),
         g::Latency::NotImportant,
         "background",
     );
-    let core = Rc::new(Core { ring: ring.clone(), background, pipes: splice::Pipes::default() });
+    let catch_up = Rc::new(cold::CatchUp::new(writes));
+    let pipes = pipe::Pipes::default();
+    let core = Rc::new(Core { ring: ring.clone(), background, pipes, catch_up });
     current::enter(Some(Current::Real(core.clone())));
     let services = [
         Some(g::spawn_local(submit(ring.clone()))),

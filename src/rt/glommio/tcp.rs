@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
@@ -130,9 +130,10 @@ impl Stream {
                     };
                     let (pos, len) = (range.pos, range.len);
                     pieces.pop_front();
-                    let Connection { ring, fd, .. } = &*self.0;
+                    let fd = &self.0.fd;
                     let more = !pieces.is_empty();
-                    splice::send_range(ring, fd, file.descriptor(), pos, len, more).await?;
+                    let reader = file.reader(fd.as_raw_fd() as u64);
+                    splice::send_range(reader, fd, pos, len, more).await?;
                 }
             }
         }

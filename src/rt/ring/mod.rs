@@ -13,7 +13,8 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::task::Waker;
 
 use io_uring::{IoUring, cqueue, opcode, squeue};
@@ -38,6 +39,9 @@ const NOTIFICATION_COPIED: u32 = 1 << 31;
 const ENTER_GETEVENTS: u32 = 1;
 /// The user data of cancellations, whose results nobody awaits.
 const CANCEL_KEY: u64 = u64::MAX;
+
+/// Writes that the rings of all cores have begun, together.
+pub(super) type Writes = Arc<AtomicU64>;
 
 struct Op {
     state: State,
@@ -76,12 +80,13 @@ pub struct Ring {
     /// Operations under way that do not wait for a peer.
     active: Cell<usize>,
     turns: Cell<u64>,
+    writes: Writes,
     stats: Cell<CoreStats>,
 }
 
 impl Ring {
     /// Makes the ring of this thread. `worker_cpus` are where the kernel's workers may run.
-    pub(super) fn new(worker_cpus: &[usize]) -> io::Result<Rc<Ring>> {
+    pub(super) fn new(worker_cpus: &[usize], writes: Writes) -> io::Result<Rc<Ring>> {
         let uring = IoUring::builder()
             .setup_cqsize(COMPLETIONS)
             .setup_single_issuer()
@@ -111,6 +116,7 @@ impl Ring {
             work: Signal::default(),
             active: Cell::new(0),
             turns: Cell::new(0),
+            writes,
             stats: Cell::default(),
         }))
     }

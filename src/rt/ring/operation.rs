@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use io_uring::{opcode, types};
 
@@ -72,6 +73,7 @@ impl Ring {
         skip: usize,
         pos: u64,
     ) -> Running {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         let mut table = self.tables.borrow_mut().pop().unwrap_or_default();
         table.clear();
         let mut skip_left = skip;

@@ -12,6 +12,7 @@ mod route;
 mod seat;
 mod timers;
 mod topics;
+mod txn;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

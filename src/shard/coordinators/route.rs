@@ -3,20 +3,24 @@
 use std::rc::Rc;
 
 use super::{Coordinated, TransactionEnd};
-use crate::coordinator::group;
 use crate::coordinator::hash::partition_of;
+use crate::coordinator::{Writer, group, txn};
 use crate::model::{ErrorCode, PartitionId};
 use crate::shard::Shard;
-use crate::shard::message::{Reply, Request};
+use crate::shard::message::{Proof, Reply, Request};
 
 /// A request to a machine of another core.
 pub enum Errand {
     Group(PartitionId, Box<group::Request>),
+    Txn(PartitionId, Box<txn::Request>),
+    /// A commit of offsets that is part of a transaction.
+    GroupInTxn(PartitionId, Box<group::Request>, Writer, Proof),
 }
 
 /// What it said.
 pub enum Ruling {
     Group(Result<group::Answer, ErrorCode>),
+    Txn(Result<txn::Answer, ErrorCode>),
 }
 
 impl Shard {
@@ -90,6 +94,12 @@ impl Shard {
         match errand {
             Errand::Group(partition, request) => {
                 Ruling::Group(self.coordinate_here::<group::Groups>(partition, *request).await)
+            }
+            Errand::GroupInTxn(partition, request, writer, proof) => {
+                Ruling::Group(self.commit_here(partition, *request, writer, proof).await)
+            }
+            Errand::Txn(partition, request) => {
+                Ruling::Txn(self.coordinate_here::<txn::TxnMachine>(partition, *request).await)
             }
         }
     }

@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use super::Coordinated;
 use crate::coordinator::group::{self, Ask, Groups};
+use crate::coordinator::hash::partition_of;
+use crate::coordinator::txn::TxnMachine;
 use crate::model::{ErrorCode, PartitionId};
 use crate::notice;
 use crate::shard::partition::Partition;
@@ -26,12 +28,23 @@ impl Coordinated for Groups {
     }
 
     fn ruling(ruling: super::Ruling) -> Option<Result<group::Answer, ErrorCode>> {
-        let super::Ruling::Group(told) = ruling;
-        Some(told)
+        match ruling {
+            super::Ruling::Group(told) => Some(told),
+            super::Ruling::Txn(_) => None,
+        }
     }
 }
 
 impl Shard {
+    /// The topic and the partition that keep what a group commits.
+    pub fn offsets_of(&self, group: &str) -> (&'static str, i32) {
+        let count = match self.topic(Groups::TOPIC) {
+            Some(topic) => topic.partitions.len(),
+            None => self.config().offsets_topic_num_partitions as usize,
+        };
+        (Groups::TOPIC, partition_of(group, count))
+    }
+
     /// Makes the internal topic of a machine unless it is there.
     pub async fn need_topic<M: Coordinated>(self: &Rc<Self>) -> Result<(), ErrorCode> {
         if self.topic(M::TOPIC).is_some() {
@@ -55,6 +68,8 @@ impl Shard {
     pub(in crate::shard) fn partition_opened(self: &Rc<Self>, partition: &Rc<Partition>) {
         if *partition.name == *Groups::TOPIC {
             self.seat::<Groups>(partition);
+        } else if *partition.name == *TxnMachine::TOPIC {
+            self.seat::<TxnMachine>(partition);
         }
     }
 
@@ -62,6 +77,8 @@ impl Shard {
     pub(in crate::shard) fn partition_leaves(self: &Rc<Self>, partition: &Rc<Partition>) {
         if *partition.name == *Groups::TOPIC {
             self.unseat::<Groups>(partition.index);
+        } else if *partition.name == *TxnMachine::TOPIC {
+            self.unseat::<TxnMachine>(partition.index);
         }
     }
 
@@ -76,10 +93,12 @@ impl Shard {
     /// Ends what waits for others than the disk.
     pub fn hush_coordinators(&self) {
         self.hush_seats::<Groups>();
+        self.hush_seats::<TxnMachine>();
     }
 
     /// The settings have changed.
     pub(in crate::shard) fn obey_in_coordinators(&self) {
         self.obey_in_seats::<Groups>();
+        self.obey_in_seats::<TxnMachine>();
     }
 }

@@ -17,6 +17,7 @@ use ringmain::base::prng::Prng;
 
 use crate::client::Client;
 use crate::history::{Event, Key, Recorder};
+use crate::power::TRIMMED;
 use crate::topics::Topic;
 
 pub use consumer::Consumer;
@@ -74,9 +75,11 @@ impl Worker {
         thread::sleep(Duration::from_micros(self.dice.below(4000)));
     }
 
-    /// One batch in twenty is large enough to be received in place.
+    /// One batch in twenty is large enough to be received in place; where records are deleted, one in
+    /// three, so that whole segments go and come again.
     pub fn new_batch_shape(&mut self) -> (u64, usize) {
-        match self.dice.below(20) {
+        let large_one_in = if self.topic.name == TRIMMED { 3 } else { 20 };
+        match self.dice.below(large_one_in) {
             0 => (2, 20_000),
             _ => (1 + self.dice.below(4), self.dice.below(200) as usize),
         }

@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 use ringmain::base::prng::Prng;
 
 use self::deeds::{Diary, Doer};
-use self::judge::{KEYED, READERS, Seen, TRIMMED, WRITTEN};
+pub use self::judge::TRIMMED;
+use self::judge::{KEYED, READERS, Seen, WRITTEN};
 use self::tape::{Recording, Tape};
 use self::tools::{FileSystem, Mounted, Ram, copy_sparse};
 use crate::broker::{Broker, Setup};

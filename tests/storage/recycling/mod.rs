@@ -146,6 +146,21 @@ fn a_file_that_is_still_read_is_not_written_again() {
     });
 }
 
+#[test]
+fn a_kept_file_that_somebody_removes_is_no_loss() {
+    World::new(7).run(|world| async move {
+        let log = world.create("t-0", settings()).await;
+        append(&log, 19).await;
+        log.delete_before(18).await.unwrap();
+        rt::sleep(Duration::from_millis(2000)).await;
+        let kept = log.dir().join("00000000000000000000.log.deleted");
+        file::remove_file(&kept).await.unwrap();
+        append(&log, 6).await;
+        assert_eq!(read_all(&log, 5_000).await.len(), 7);
+        log.close().await.unwrap();
+    });
+}
+
 /// A log whose last segment, of a file that was written before, holds so many batches; and then the
 /// process ends.
 async fn killed(world: &World, count: usize) -> std::path::PathBuf {

@@ -1,0 +1,294 @@
+//! Readers of old data: how what is not in the page cache comes from the disk, by way of the core's
+//! catch-up lane.
+//!
+//! While nobody writes, the disk is theirs: the kernel reads ahead for them, by some MiB. What it
+//! reads ahead stands in the device's queue before every write, though, and one cannot ask for less of
+//! it (POSIX_FADV_RANDOM gives none, in single pages). So while this process writes logs, a reader alone
+//! on its file is served past the page cache, in small blocks, a few at a time; readers near one
+//! another share what the first one brings, in small blocks through the cache.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::fs::{Advice, Mode, OFlags, fadvise, open};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+use super::super::cachestat::cached_bytes;
+use super::super::lane::{Lane, Slot};
+use super::super::ring::{Ring, Writes};
+use super::super::trail::{GRANULE, Trail};
+use super::clock;
+use super::pipe::Pipe;
+use crate::base::buf::ALIGN;
+use crate::base::planted;
+use crate::base::time::Instant;
+
+/// Transfers under way for all readers of a core, and bytes of one, while logs are written: what a
+/// write finds before it in the device's queue.
+const WIDTH_BESIDE_WRITERS: usize = 2;
+const BLOCK_BESIDE_WRITERS: u64 = 128 << 10;
+/// The same while nobody writes. The kernel has eight workers for a core: some stay free.
+const WIDTH_ALONE: usize = 4;
+const BLOCK_ALONE: u64 = 256 << 10;
+/// After the last write for so long there are writers still.
+const WRITERS_STAY: Duration = Duration::from_secs(5);
+/// Further than the kernel reads ahead, if the host is set as usual.
+const AHEAD: u64 = 32 << 20;
+/// What a peer that reads may not have taken yet: the page cache keeps what is in a socket's queue.
+const IN_SOCKET: u64 = 8 << 20;
+/// Between two looks into the page cache: the kernel reads ahead by that much and more.
+const LOOK_BYTES: u64 = 128 << 10;
+/// What the look for the first batch brings of a granule, and more.
+const ALL_BUT_EMPTY: u64 = 256 << 10;
+
+/// What the readers of a core share.
+pub(in crate::rt) struct CatchUp {
+    lane: Rc<Lane>,
+    /// Of all cores, which share the disk if nothing else.
+    writes: Writes,
+    seen: Cell<u64>,
+    /// When writes were last seen to have come.
+    written: Cell<Option<Instant>>,
+}
+
+impl CatchUp {
+    pub(super) fn new(writes: Writes) -> CatchUp {
+        CatchUp {
+            lane: Lane::new(WIDTH_ALONE),
+            writes,
+            seen: Cell::new(0),
+            written: Cell::new(None),
+        }
+    }
+
+    fn beside_writers(&self, now: Instant) -> bool {
+        let writes = self.writes.load(Ordering::Relaxed);
+        if self.seen.replace(writes) != writes {
+            self.written.set(Some(now));
+        }
+        let recent = |at| now.since(at) < WRITERS_STAY;
+        let beside = self.written.get().is_some_and(recent) && !planted::is("read-as-if-alone");
+        self.lane.set_width(if beside { WIDTH_BESIDE_WRITERS } else { WIDTH_ALONE });
+        beside
+    }
+}
+
+/// What is known of one open file's readers.
+#[derive(Default)]
+pub(in crate::rt) struct Cold {
+    /// The same file with O_DIRECT; none where that cannot be had.
+    direct: OnceCell<Option<Rc<OwnedFd>>>,
+    direct_fails: Cell<bool>,
+    without_readahead: Cell<bool>,
+    trail: RefCell<Trail>,
+}
+
+/// One reader of one file, for as long as a range takes.
+pub(super) struct Reader {
+    pub ring: Rc<Ring>,
+    pub file: Rc<OwnedFd>,
+    pub cold: Rc<Cold>,
+    pub catch_up: Rc<CatchUp>,
+    /// Who it is among the readers of the file.
+    pub id: u64,
+}
+
+/// How a block is brought.
+pub(super) enum Way {
+    /// It is in the page cache, for all one can see.
+    Cached,
+    Kernel,
+    /// With O_DIRECT, past the page cache.
+    Past(Rc<OwnedFd>),
+}
+
+/// A pipe that holds `len` bytes to be sent, and behind them some that are not.
+pub(super) struct Filled {
+    pub pipe: Pipe,
+    pub len: u64,
+    pub surplus: u64,
+    /// Only by a planted bug.
+    pub slot: Option<Slot>,
+}
+
+impl Reader {
+    /// How the next block is to be brought, and its length.
+    pub(super) fn look(&self, pos: u64, end: u64) -> (Way, u64) {
+        let (cold, now) = (&self.cold, clock::now());
+        let beside = self.catch_up.beside_writers(now);
+        let (block, ahead) = match beside {
+            true => (BLOCK_BESIDE_WRITERS, BLOCK_BESIDE_WRITERS),
+            false => (BLOCK_ALONE, AHEAD),
+        };
+        let in_company = cold.trail.borrow_mut().comes(self.id, pos, ahead, now, |granule| {
+            let cached = cached_bytes(&self.file, granule.start, GRANULE);
+            cached.is_some_and(|bytes| bytes < ALL_BUT_EMPTY)
+        });
+        if cold.without_readahead.replace(beside) != beside {
+            let advice = if beside { Advice::Random } else { Advice::Normal };
+            // Advice: a refusal changes nothing.
+            let _ = fadvise(&self.file, 0, None, advice);
+        }
+        // Inside a range, blocks end on the device's boundaries.
+        let mut len = (end - pos).min(block);
+        if pos + len < end {
+            len -= (pos + len) % ALIGN as u64;
+        }
+        if (!beside || self.may_be_cached(pos, len)) && is_cached(&self.file, pos, len) {
+            return (Way::Cached, len);
+        }
+        let way = match self.direct().filter(|_| beside && !in_company) {
+            Some(direct) => Way::Past(direct),
+            None => Way::Kernel,
+        };
+        (way, len)
+    }
+
+    /// False when it certainly is not.
+    fn may_be_cached(&self, pos: u64, len: u64) -> bool {
+        cached_bytes(&self.file, pos, len).is_none_or(|cached| cached >= len)
+    }
+
+    fn direct(&self) -> Option<Rc<OwnedFd>> {
+        if self.cold.direct_fails.get() {
+            return None;
+        }
+        let direct = self.cold.direct.get_or_init(|| {
+            // Finds the file also after it was renamed or deleted.
+            let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+            open(path, flags, Mode::empty()).ok().map(Rc::new)
+        });
+        direct.clone()
+    }
+
+    /// Fills a pipe from the disk when the lane has room. The slot is free again when the bytes are
+    /// there, whether or not anybody takes them.
+    pub(super) async fn bring(self: Rc<Self>, way: Way, pos: u64, len: u64) -> io::Result<Filled> {
+        let slot = self.catch_up.lane.slot().await;
+        let (pipe, len, surplus) = self.transfer(way, pos, len).await?;
+        let slot = planted::is("keep-the-slot-until-sent").then_some(slot);
+        Ok(Filled { pipe, len, surplus, slot })
+    }
+
+    async fn transfer(&self, way: Way, pos: u64, len: u64) -> io::Result<(Pipe, u64, u64)> {
+        let pipe = Pipe::take()?;
+        if let Way::Past(direct) = &way {
+            let skip = pos % ALIGN as u64;
+            let asked = (skip + len).next_multiple_of(ALIGN as u64);
+            match self.ring.splice(direct, pos - skip, &pipe.write, asked as u32).await.0 {
+                Ok(got) if u64::from(got) <= skip => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(got) => {
+                    pipe.discard(skip)?;
+                    let got = u64::from(got) - skip;
+                    return Ok((pipe, got.min(len), got.saturating_sub(len)));
+                }
+                // A device with larger blocks.
+                Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                    self.cold.direct_fails.set(true);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match self.ring.splice(&self.file, pos, &pipe.write, len as u32).await.0? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            got => Ok((pipe, got.into(), 0)),
+        }
+    }
+
+    /// Everything before `pos` is in the socket. What nobody else is about to read leaves the page
+    /// cache; pages that are still in a socket's queue stay until they are sent: they are counted.
+    pub(super) fn sent(&self, pos: u64) {
+        let behind = pos.saturating_sub(IN_SOCKET);
+        let gone = self.cold.trail.borrow_mut().passed(self.id, pos, behind, clock::now());
+        if let Some(range) = gone.filter(|_| !planted::is("leave-it-in-the-page-cache")) {
+            // Goes on by itself.
+            drop(self.ring.forget(&self.file, range.start, range.end - range.start));
+        }
+    }
+}
+
+/// Whether reading would not wait for the disk; a guess, which looks at some pages of all.
+fn is_cached(file: &impl AsFd, pos: u64, len: u64) -> bool {
+    let last = pos + len - 1;
+    (pos..last).step_by(LOOK_BYTES as usize).chain([last]).all(|at| {
+        let mut byte = [0];
+        let into = &mut [io::IoSliceMut::new(&mut byte)];
+        preadv2(file, into, at, ReadWriteFlags::NOWAIT).is_ok_and(|count| count == 1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io::Read;
+    use std::net::{SocketAddr, TcpStream};
+
+    use rustix::fs::{Advice, fadvise};
+
+    use super::{GRANULE, IN_SOCKET, cached_bytes};
+    use crate::rt::glommio::{Layout, run_cores};
+    use crate::rt::{self, File, FileRange, Listener, OpenOptions, Piece};
+
+    const LEN: u64 = 64 << 20;
+
+    /// Sends a file to a client that reads it; yields the bytes that are cached at last.
+    fn cached_after_a_reader(name: &str, cached_before: u64) -> Option<u64> {
+        let path =
+            std::env::temp_dir().join(format!("ringmain-cold-{name}-{}", std::process::id()));
+        std::fs::write(&path, vec![7; LEN as usize]).expect("fixture");
+        let plain = std::fs::File::open(&path).expect("fixture");
+        plain.sync_all().expect("fixture");
+        fadvise(&plain, cached_before, None, Advice::DontNeed).expect("fixture");
+        let to_read = path.clone();
+        let cores = run_cores(&Layout::unpinned(1), move |_| {
+            let path = to_read.clone();
+            async move {
+                let options = OpenOptions { read: true, ..Default::default() };
+                let file = File::open(&path, options).await.expect("open");
+                let any = SocketAddr::from(([127, 0, 0, 1], 0));
+                let listener = Listener::bind(any, false, 8).expect("listen");
+                let address = listener.local_addr();
+                let reader = std::thread::spawn(move || {
+                    let mut socket = TcpStream::connect(address).expect("connect");
+                    let mut got = Vec::new();
+                    socket.read_to_end(&mut got).expect("read");
+                    got.len() as u64
+                });
+                let stream = listener.accept().await.expect("accept");
+                for pos in (0..LEN).step_by(1 << 20) {
+                    let range = FileRange { file: file.clone(), pos, len: 1 << 20 };
+                    let mut pieces = VecDeque::from([Piece::File(range)]);
+                    stream.send(&mut pieces).await.expect("send");
+                }
+                stream.shutdown();
+                let got = rt::blocking(move || reader.join().expect("reader")).await;
+                assert_eq!(got, LEN);
+                // What was dropped last may be under way.
+                rt::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        });
+        cores.expect("a core").join().remove(0).expect("its end");
+        std::fs::remove_file(&path).expect("fixture");
+        cached_bytes(&plain, 0, LEN)
+    }
+
+    #[test]
+    fn what_a_reader_brought_leaves_the_page_cache_behind_it() {
+        let Some(bytes) = cached_after_a_reader("dropped", 0) else { return };
+        // Of what may be in the socket's queue still nothing was dropped; and a little for chance.
+        assert!(bytes <= IN_SOCKET + 2 * GRANULE, "{bytes} of {LEN} bytes stay");
+    }
+
+    #[test]
+    fn what_was_cached_before_stays() {
+        let Some(bytes) = cached_after_a_reader("kept", LEN) else { return };
+        assert_eq!(bytes, LEN);
+    }
+}
