@@ -85,7 +85,7 @@ impl Trail {
         behind: u64,
         now: Instant,
     ) -> Option<Range<u64>> {
-        let Some(own) = self.readers.iter_mut().find(|reader| reader.id == id) else { return None };
+        let own = self.readers.iter_mut().find(|reader| reader.id == id)?;
         (own.at, own.moved) = (at, now);
         let end = ((behind / GRANULE) as usize).min(self.granules.len());
         let start = (self.first..end).find(|&granule| self.can_go(granule, id, now));

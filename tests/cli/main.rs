@@ -4,6 +4,7 @@ mod broker;
 mod command;
 mod directories;
 mod files;
+mod groups;
 mod records;
 mod refusals;
 mod restarts;

@@ -53,3 +53,13 @@ fn making_anew_what_is_missing_is_found() {
     check("make-anew-what-is-missing", MISSING);
     check("make-anew-what-is-missing", FAILING);
 }
+
+#[test]
+fn telling_of_a_commit_before_it_is_safe_is_found() {
+    check("answer-before-it-is-safe", "groups::what_a_group_has_committed_survives_crashes");
+}
+
+#[test]
+fn sharing_anew_in_the_same_generation_is_found() {
+    check("share-anew-in-the-same-generation", "groups::a_group_goes_on_when_nothing_happens");
+}

@@ -23,7 +23,7 @@ impl<M: Coordinated> Seat<M> {
                     Err(error) => {
                         let partition = &seat.partition;
                         notice!("{}-{} is not loaded: {error:?}", partition.name, partition.index);
-                        if partition.log().failure().is_some() {
+                        if partition.has_failed() {
                             *seat.state.borrow_mut() = State::Failed;
                             return;
                         }

@@ -2,12 +2,16 @@
 //! has something to do, and ends when none has.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Coordinated;
 use super::seat::now;
 use crate::base::time::Instant;
 use crate::rt;
 use crate::shard::Shard;
+
+/// Between two looks at a partition that is held.
+const HELD_PAUSE: Duration = Duration::from_millis(20);
 
 impl Shard {
     /// A machine wants to be woken at this time.
@@ -42,6 +46,10 @@ impl Shard {
             }
             let now = now();
             for seat in seats.all() {
+                // What has come waits for a log that goes on elsewhere, which is soon.
+                while seat.partition.hold.is_on() && !seats.closing.get() {
+                    rt::sleep(HELD_PAUSE).await;
+                }
                 if seat.wake_at().is_some_and(|at| at <= now.at) {
                     seat.turn(&self, |machine| machine.elapse(now));
                 }

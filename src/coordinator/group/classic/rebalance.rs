@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Classic, State};
+use crate::base::planted;
 use crate::coordinator::group::turn::{Alarm, Turn};
 use crate::model::ErrorCode;
 
@@ -97,7 +98,9 @@ impl Classic {
             // Nobody is there to share: until a session ends, or somebody comes.
             return self.join_ends_after(ms(self.rebalance_timeout_ms()), turn);
         }
-        self.generation += 1;
+        if !planted::is("share-anew-in-the-same-generation") {
+            self.generation += 1;
+        }
         self.unsynced.clear();
         if self.members.is_empty() {
             self.protocol = None;
