@@ -19,6 +19,9 @@ use crate::wire::primitives::Writer;
 const FEATURES: [(&str, i16, i16, i16); 2] =
     [("metadata.version", 7, 30, 30), ("transaction.version", 0, 2, 2)];
 
+/// Clients know features that begin at level 0.
+const LEVEL_ZERO: i16 = 4;
+
 pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
     if cx.version() >= 3
         && !is_software(request.client_software_name, request.client_software_version)
@@ -42,7 +45,14 @@ pub async fn handle(cx: &Cx<'_>, request: ApiVersionsRequest<'_>) -> Reply {
         response.error_code = ErrorCode::REBOOTSTRAP_REQUIRED;
     }
     for (name, min_version, max_version, level) in FEATURES {
-        response.supported_features.push(SupportedFeatureKey { name, min_version, max_version });
+        // Clients of version 3 cannot read a lowest level of 0, and are not told of it.
+        if min_version > 0 || cx.version() >= LEVEL_ZERO {
+            response.supported_features.push(SupportedFeatureKey {
+                name,
+                min_version,
+                max_version,
+            });
+        }
         response.finalized_features.push(FinalizedFeatureKey {
             name,
             max_version_level: level,

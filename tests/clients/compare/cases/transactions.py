@@ -7,7 +7,7 @@ after it, `?` another producer id. Each step gives its error, and the epoch it w
 import time
 
 from ..broker import PATIENCE
-from ..records import batch
+from ..records import batch, summary
 from . import case
 
 TRANSACTIONAL = 16
@@ -167,10 +167,16 @@ class Producer:
             time.sleep(0.02)
 
     def read(self, version, shift, other):
-        fetched = self.broker.fetch(self.topic, IsolationLevel=1)
-        (one,) = fetched["Responses"][0]["Partitions"]
-        return [one["ErrorCode"], one["HighWatermark"], one["LastStableOffset"],
-                [aborted["FirstOffset"] for aborted in one["AbortedTransactions"] or []]]
+        """To the end, in as many answers as the broker likes."""
+        offset, aborted = 0, set()
+        while True:
+            fetched = self.broker.fetch(self.topic, offset, IsolationLevel=1)
+            (one,) = fetched["Responses"][0]["Partitions"]
+            aborted.update(it["FirstOffset"] for it in one["AbortedTransactions"] or [])
+            heads = summary(one["Records"] or b"")
+            if one["ErrorCode"] or not heads:
+                return [one["ErrorCode"], one["HighWatermark"], one["LastStableOffset"], sorted(aborted)]
+            offset = heads[-1]["base"] + heads[-1]["last delta"] + 1
 
     def producers(self, version, shift, other):
         told = self.broker.ask("DescribeProducers", 0, self.broker.leader(self.topic), Topics=[
