@@ -57,8 +57,9 @@ impl Shard {
         let mut of_core: Vec<Vec<usize>> = vec![Vec::new(); self.cores()];
         for (index, &(topic, partition)) in order.places.iter().enumerate() {
             let topic = self.topic_by_id(topic);
-            if let Some(place) = topic.as_ref().and_then(|topic| topic.partition(partition.0)) {
-                of_core[place.core].push(index);
+            let place = topic.as_ref().and_then(|topic| topic.partition(partition.0));
+            if let Some(indices) = place.and_then(|place| of_core.get_mut(place.core)) {
+                indices.push(index);
             }
         }
         let mut pending = Vec::new();

@@ -32,6 +32,11 @@ impl Shard {
         }
     }
 
+    /// What is placed here is about to change, and not whole.
+    pub(super) fn is_adopting(&self) -> bool {
+        self.adopting.get()
+    }
+
     /// One task at a time changes what is placed here.
     pub(super) async fn turn(&self) -> Turn<'_> {
         while self.adopting.replace(true) {

@@ -106,7 +106,7 @@ fn cold_ranges_arrive_whole_by_every_way() {
 #[test]
 fn a_client_that_does_not_read_holds_up_nobody() {
     for (name, writes) in [("quiet", false), ("written", true)] {
-        let dir = scratch(&format!("idle-{name}"));
+        let dir = scratch(&format!("idle-{name}-{}", std::process::id()));
         let used = dir.clone();
         let len = 32 << 20;
         let want = cold_file(&dir.join("file"), len);
@@ -137,7 +137,7 @@ fn a_client_that_does_not_read_holds_up_nobody() {
                 let stream = listener.accept().await.expect("accept");
                 let file = open(&dir.join("file")).await;
                 let mut pieces = whole(&file, 0, len as u64);
-                let sent = rt::timeout(Duration::from_secs(60), stream.send(&mut pieces)).await;
+                let sent = rt::timeout(Duration::from_secs(30), stream.send(&mut pieces)).await;
                 sent.expect("the others hold nothing that it needs").expect("send");
                 stream.shutdown();
                 let got = rt::blocking(move || reader.join().expect("reader")).await;

@@ -24,7 +24,7 @@ const DAMAGE: &str = "damage::what_was_finished_and_is_damaged_is_reported_and_n
 
 fn check(bug: &str, test: &str) {
     // Whole lives are long, and those that the suite itself runs pass without a bug.
-    let seeds = if test == LIVES { "0..500" } else { "0..1200" };
+    let seeds = if test == LIVES { "0..1500" } else { "0..1200" };
     assert!(!passes(bug, test, seeds), "{bug} hid from {test}");
 }
 

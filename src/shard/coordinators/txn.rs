@@ -122,22 +122,25 @@ impl Shard {
         self.say(from, &transactional_id, Ask::Marked { producer }).await;
     }
 
-    /// The places where the marker is not written yet. A topic that was deleted has none.
+    /// The places where the marker is not written yet. A topic that was deleted has none; but while
+    /// this core makes an image true, one that is not there may only not be there yet.
     async fn mark_by_name(
         self: &Rc<Self>,
         mut order: MarkOrder,
         names: Vec<(String, i32)>,
     ) -> Vec<(String, i32)> {
-        let mut asked = Vec::with_capacity(names.len());
+        let (mut asked, mut left) = (Vec::with_capacity(names.len()), Vec::new());
         for (name, number) in names {
-            if let Some(topic) = self.topic(&name).filter(|topic| topic.partition(number).is_some())
-            {
-                order.places.push((topic.id, PartitionId(number)));
-                asked.push((name, number));
+            match self.topic(&name).filter(|topic| topic.partition(number).is_some()) {
+                Some(topic) => {
+                    order.places.push((topic.id, PartitionId(number)));
+                    asked.push((name, number));
+                }
+                None if self.is_adopting() => left.push((name, number)),
+                None => {}
             }
         }
         let codes = self.mark(&order).await;
-        let mut left = Vec::new();
         for ((name, number), code) in asked.into_iter().zip(codes) {
             match code {
                 ErrorCode::NONE => {}
