@@ -112,7 +112,8 @@ impl Shard {
         let Some(to) = self.directories().get(place).cloned() else {
             return ErrorCode::LOG_DIR_NOT_FOUND;
         };
-        if to.is_lost() || partition.home().is_lost() || partition.log().failure().is_some() {
+        // A log that is closed may just be on its way; then this is what comes next.
+        if to.is_lost() || partition.home().is_lost() || partition.has_failed() {
             return ErrorCode::KAFKA_STORAGE_ERROR;
         }
         let same = |moving: Rc<Relocation>| moving.to.place == to.place && !moving.is_cancelled();

@@ -51,13 +51,17 @@ shapes! {
     describe_groups::DescribeGroups list_groups::ListGroups
     api_versions::ApiVersions create_topics::CreateTopics
     delete_topics::DeleteTopics delete_records::DeleteRecords init_producer_id::InitProducerId
-    offset_for_leader_epoch::OffsetForLeaderEpoch describe_configs::DescribeConfigs
+    offset_for_leader_epoch::OffsetForLeaderEpoch
+    add_partitions_to_txn::AddPartitionsToTxn add_offsets_to_txn::AddOffsetsToTxn end_txn::EndTxn
+    write_txn_markers::WriteTxnMarkers txn_offset_commit::TxnOffsetCommit
+    describe_configs::DescribeConfigs
     alter_configs::AlterConfigs alter_replica_log_dirs::AlterReplicaLogDirs
     describe_log_dirs::DescribeLogDirs
     create_partitions::CreatePartitions delete_groups::DeleteGroups
     incremental_alter_configs::IncrementalAlterConfigs offset_delete::OffsetDelete
-    describe_cluster::DescribeCluster list_config_resources::ListConfigResources
-    describe_topic_partitions::DescribeTopicPartitions
+    describe_cluster::DescribeCluster describe_producers::DescribeProducers
+    describe_transactions::DescribeTransactions list_transactions::ListTransactions
+    list_config_resources::ListConfigResources describe_topic_partitions::DescribeTopicPartitions
 }
 
 /// One sample for each API and version.
