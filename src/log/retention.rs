@@ -4,8 +4,11 @@
 //! Age is judged by a clock that does not jump ahead: the wall clock of when the core began, moved on
 //! by the monotonic one, or the wall clock where that is earlier.
 
+use std::rc::Rc;
+
 use super::Log;
 use super::error::Error;
+use super::segment::Segment;
 use super::settings::LogSettings;
 use crate::base::planted;
 use crate::model::Offset;
@@ -58,7 +61,6 @@ impl Log {
             return Ok(());
         }
         let segments = self.segments.borrow().clone();
-        let mut parts = Vec::with_capacity(segments.len());
         for segment in &segments {
             let learnt = segment.learn_timestamps().await;
             if learnt.is_err() && !self.consists_of(std::slice::from_ref(segment)) {
@@ -66,12 +68,17 @@ impl Log {
                 return Ok(());
             }
             learnt?;
-            parts.push(Part {
-                end_offset: segment.end_offset.get(),
-                bytes: segment.len.get(),
-                max_timestamp: segment.max_timestamp.get(),
-            });
         }
+        if !self.consists_of(&segments) {
+            // What was cleaned or removed meanwhile counts for less.
+            return Ok(());
+        }
+        let part = |segment: &Rc<Segment>| Part {
+            end_offset: segment.end_offset.get(),
+            bytes: segment.len.get(),
+            max_timestamp: segment.max_timestamp.get(),
+        };
+        let mut parts: Vec<Part> = segments.iter().map(part).collect();
         let now_ms = self.budget.steady_ms();
         let high_watermark = self.high_watermark.get();
         let active = parts.pop().expect("a log has an active segment");
