@@ -4,6 +4,7 @@
 //! A group is of a kind, which says how its members share; offsets are kept alike for all kinds. One
 //! that nobody ever joined has offsets alone. Records are Kafka's, byte for byte.
 
+pub mod assign;
 mod classic;
 mod commit;
 mod delete;
