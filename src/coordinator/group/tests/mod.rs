@@ -3,7 +3,7 @@
 
 mod offsets;
 #[cfg(feature = "planted-bugs")]
-mod planted;
+pub(super) mod planted;
 mod rebalance;
 mod statics;
 

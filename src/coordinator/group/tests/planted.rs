@@ -4,10 +4,14 @@
 use std::process::Command;
 
 fn check(bug: &str, test: &str) {
-    let test = format!("coordinator::group::tests::{test}");
+    found(bug, &format!("coordinator::group::tests::{test}"));
+}
+
+/// Runs a test of this binary with the bug, and sees it fail.
+pub fn found(bug: &str, test: &str) {
     let binary = std::env::current_exe().expect("this test");
     let output = Command::new(binary)
-        .args([&test, "--exact"])
+        .args([test, "--exact"])
         .env("RINGMAIN_PLANTED", bug)
         .env("RUST_BACKTRACE", "0")
         .output()

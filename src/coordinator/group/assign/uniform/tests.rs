@@ -250,3 +250,22 @@ fn large_groups_cost_little() {
         }
     }
 }
+
+#[cfg(feature = "planted-bugs")]
+mod planted {
+    use crate::coordinator::group::tests::planted::found;
+
+    const TEST: &str = "coordinator::group::assign::uniform::tests::";
+
+    #[test]
+    fn moving_without_need_is_found() {
+        let test = "shares_are_as_even_as_can_be_and_no_partition_moves_without_need";
+        found("share-out-afresh", &format!("{TEST}{test}"));
+    }
+
+    #[test]
+    fn levelling_without_ways_is_found() {
+        let test = "small_groups_are_as_good_as_the_best_of_all_assignments";
+        found("level-straight-on-alone", &format!("{TEST}{test}"));
+    }
+}
