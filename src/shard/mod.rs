@@ -23,6 +23,7 @@ pub mod meta_properties;
 pub mod metadata;
 mod offline;
 pub mod offset_files;
+mod pace;
 pub mod partition;
 pub mod placement;
 mod producer_ids;
@@ -63,6 +64,7 @@ use directories::{Directory, Known};
 use message::{AckWait, CoreCounters, Message, RemoteRecords, Reply, Request};
 use metadata::Metadata;
 use offline::Outages;
+use pace::Pace;
 use partition::Partition;
 use placement::{Placement, TopicPlace};
 use proposal::{Decision, Proposal};
@@ -114,6 +116,8 @@ pub struct Shard {
     opening_later: Cell<bool>,
     outages: Outages,
     relocations: Relocations,
+    /// Of the host's moves; only on the metadata core.
+    pace: Pace,
     /// For ids that are made here.
     random: RefCell<Prng>,
     groups: Seats<Groups>,
@@ -212,6 +216,7 @@ impl Shard {
             opening_later: Cell::new(false),
             outages: Outages::new(cores),
             relocations: Relocations::default(),
+            pace: Pace::default(),
             random: RefCell::new(random),
             groups: Seats::default(),
             transactions: Seats::default(),
@@ -594,6 +599,7 @@ impl Shard {
                 shard.reply(from, call, Reply::Lost);
             })
             .detach(),
+            Request::Copy { bytes } => self.pace_copy(from, call, bytes),
             Request::Outage(outage) => self.learn_outage(from, call, outage),
             Request::Count => self.reply(from, call, Reply::Counters(self.counted())),
             Request::Open => self.orders.push(call, Order::Open),

@@ -62,6 +62,11 @@ fn telling_nobody_of_an_offline_partition_is_found() {
 }
 
 #[test]
+fn moving_quicker_than_the_limit_is_found() {
+    check("move-at-any-pace", "directories::pace::moves_are_no_quicker_than_they_may_be");
+}
+
+#[test]
 fn telling_of_a_commit_before_it_is_safe_is_found() {
     check("answer-before-it-is-safe", "groups::what_a_group_has_committed_survives_crashes");
 }

@@ -3,6 +3,7 @@
 
 mod failing;
 mod moving;
+mod pace;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
