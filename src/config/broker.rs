@@ -180,6 +180,10 @@ properties! {
         /// Bytes that the cleaners of all cores together read and write in a second, at most.
         "log.cleaner.io.max.bytes.per.second" as log_cleaner_io_max_bytes_per_second: f64,
             Kind::Double { min: 0.0, max: f64::MAX } => "1.7976931348623157E308", Online, Medium;
+        /// Bytes that partitions on their way to another of log.dirs copy in a second, of all cores
+        /// together. It may change while they are under way; 0 lets them wait.
+        "replica.alter.log.dirs.io.max.bytes.per.second" as alter_log_dirs_bytes_per_second: i64,
+            Kind::long_from(0) => "9223372036854775807", Online, Medium;
         /// Bytes of the largest request; a connection that announces more is closed.
         "socket.request.max.bytes" as socket_request_max_bytes: i32,
             Kind::int(1, FRAME_BYTES_MAX as i32) => "104857600", Restart, Medium;

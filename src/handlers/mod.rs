@@ -42,6 +42,7 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 pub mod produce;
+mod replicas;
 pub mod reply;
 pub mod spare;
 mod sync_group;

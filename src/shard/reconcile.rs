@@ -57,6 +57,7 @@ impl Shard {
             }
         }
         if !gone.is_empty() {
+            self.review_outages(false);
             self.topics_gone(&gone);
         }
         for topic in image.topics() {
@@ -122,6 +123,8 @@ impl Shard {
             }
             partitions[index].here = opened;
         }
+        let is_missing =
+            partitions.iter().any(|place| place.core == self.core() && place.here.is_none());
         let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         self.placement.borrow_mut().insert(TopicPlace {
             id: topic.id,
@@ -131,6 +134,7 @@ impl Shard {
             insync_min: config.min_insync_replicas.min(replicas as i32),
             partitions,
         });
+        self.review_outages(is_missing);
     }
 
     async fn open_partition(
