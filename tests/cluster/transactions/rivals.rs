@@ -9,8 +9,8 @@ use ringmain::rt;
 use ringmain::rt::sim::{Delay, Sim};
 
 use super::outcome::Outcomes;
-use super::producer::{Level, Producer};
-use super::{SETTINGS, TOPIC};
+use super::producer::{Level, Producer, Trouble};
+use super::TOPIC;
 use crate::broker::Broker;
 use crate::guide::Guide;
 use crate::mishap::options;
@@ -20,6 +20,9 @@ const ID: &str = "rivals";
 const ROUNDS: u32 = 25;
 /// Longer than anything may take, but for waiting for an end that nobody carries out.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+const SETTINGS: [&str; 2] =
+    ["transaction.state.log.num.partitions=1", "ringmain.durability=synced"];
 
 fn run(seed: u64) {
     let mut random = Prng::new(seed ^ 0x41fa1);
@@ -47,21 +50,34 @@ fn run(seed: u64) {
     sim.run(async {
         broker.start(&sim);
         sim.spawn(clients, async move { guide.create(TOPIC, 1, &[]).await }).await;
+        // Somebody keeps the coordinator's log busy, so that what is decided meanwhile is written together.
+        let mut noise = producer(&mut random);
+        noise.transactional_id = "noise".to_owned();
+        let noise = sim.spawn(clients, async move {
+            let mut coordinator = noise.coordinator().await.expect("a coordinator");
+            loop {
+                noise.begin(&mut coordinator).await.expect("nobody is in the way");
+            }
+        });
         for round in 0..ROUNDS {
             let mut one = producer(&mut random);
             let mut other = producer(&mut random);
-            let wait = Duration::from_micros(random.below(80_000));
-            let first = sim.spawn(clients, async move {
+            let committed = sim.spawn(clients, async move {
                 let mut coordinator = one.coordinator().await?;
                 let mut identity = one.begin(&mut coordinator).await?;
                 one.add(&mut coordinator, &identity, &[0]).await?;
                 one.write(&mut identity, 0, round).await?;
                 one.end(&mut coordinator, &mut identity, true).await?;
-                // And the next one at once.
+                Ok::<_, Trouble>((one, coordinator, identity))
+            });
+            let (one, mut coordinator, identity) = committed.await.expect("nobody is in the way");
+            // The next one at once, while somebody takes the id over.
+            let first = sim.spawn(clients, async move {
                 one.add(&mut coordinator, &identity, &[0]).await
             });
+            let wait = Duration::from_micros(random.below(80_000));
             let second = sim.spawn(clients, async move {
-                rt::sleep(wait + Duration::from_millis(60)).await;
+                rt::sleep(wait).await;
                 let mut coordinator = other.coordinator().await?;
                 other.begin(&mut coordinator).await.map(drop)
             });
@@ -79,6 +95,7 @@ fn run(seed: u64) {
             });
             assert!(ended.await.is_some(), "seed {seed}: round {round}: an end is not carried out");
         }
+        drop(noise);
     });
 }
 
