@@ -29,6 +29,8 @@ SETTINGS = {
                  "group.consumer.min.heartbeat.interval.ms=200", "group.consumer.heartbeat.interval.ms=300"],
 }
 SETTLES_S = 90
+# For a group to go on; its dead members are missed after a second and a half.
+PROGRESS_S = 12
 
 
 class Fleet:
@@ -37,7 +39,7 @@ class Fleet:
     def __init__(self, broker, protocol, dice):
         self.broker, self.dice, self.protocol = broker, dice, protocol
         self.java = java()
-        self.running, self.leaving, self.logs = [], [], []
+        self.running, self.leaving, self.logs, self.read = [], [], [], {}
         self.feeder = self.launch("feed", str(RECORDS_PER_SECOND))
 
     def launch(self, *arguments):
@@ -48,6 +50,26 @@ class Fleet:
                                     TOPIC, *arguments], stdin=subprocess.PIPE, stdout=out, stderr=errors)
         self.logs.append(out.name)
         return process
+
+    def committed(self):
+        """Groups of which somebody committed since this was asked last."""
+        groups = set()
+        for log in self.logs:
+            with open(log, "rb") as file:
+                file.seek(self.read.get(log, 0))
+                said = file.read()
+            whole = said.rfind(b"\n") + 1
+            self.read[log] = self.read.get(log, 0) + whole
+            groups |= {line.split()[1].decode() for line in said[:whole].splitlines() if b" committed " in line}
+        return groups
+
+    def breathe(self):
+        """Until every group has gone on, or for a while."""
+        self.committed()
+        missing, until = set(GROUPS[self.protocol]), time.monotonic() + PROGRESS_S
+        while missing and time.monotonic() < until:
+            time.sleep(0.1)
+            missing -= self.committed()
 
     def start(self):
         groups = [f"{name}={assignor}" for name, assignor in GROUPS[self.protocol].items()]
@@ -151,7 +173,10 @@ def main():
         time.sleep(3)
         done = told = 0
         while done < kills:
-            time.sleep(dice.uniform(0.2, 1.5))
+            # Blow upon blow, or with time in between to share and to read.
+            if dice.random() < 0.6:
+                fleet.breathe()
+            time.sleep(dice.uniform(0.2, 1.0))
             done += disturb(broker, fleet, dice)
             fleet.sound()
             if done - told >= 25:
@@ -170,6 +195,9 @@ def main():
         said = ledger.read(fleet.logs)
         faults += ledger.judge(said, ends)
         print(f"{done} kills, {broker.kills} of them of the broker; {ledger.summary(said)}")
+        generations, commits = ledger.counts(said)
+        if generations < kills or commits < 5 * kills:
+            faults.append("too little happened to prove anything")
     finally:
         if fleet:
             fleet.forget()

@@ -143,14 +143,16 @@ def coverage(said, ends):
     return faults
 
 
+def counts(said):
+    """Generations of all groups, and commits."""
+    generations = {(seen.group, seen.generation) for seen in said if seen.event == "owns"}
+    return len(generations), sum(seen.event == "committed" for seen in said)
+
+
 def summary(said):
-    count = defaultdict(int)
-    generations = set()
-    for seen in said:
-        count[seen.event] += 1
-        generations.add((seen.group, seen.generation))
-    return (f"{len(generations)} generations, {count['committed']} commits, {count['found']} times somebody went on "
-            f"where another had stopped")
+    generations, commits = counts(said)
+    found = sum(seen.event == "found" for seen in said)
+    return f"{generations} generations, {commits} commits, {found} times a partition was gone on with"
 
 
 def self_test():

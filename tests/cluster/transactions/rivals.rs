@@ -8,9 +8,9 @@ use ringmain::base::prng::Prng;
 use ringmain::rt;
 use ringmain::rt::sim::{Delay, Sim};
 
+use super::TOPIC;
 use super::outcome::Outcomes;
 use super::producer::{Level, Producer, Trouble};
-use super::TOPIC;
 use crate::broker::Broker;
 use crate::guide::Guide;
 use crate::mishap::options;
@@ -72,9 +72,8 @@ fn run(seed: u64) {
             });
             let (one, mut coordinator, identity) = committed.await.expect("nobody is in the way");
             // The next one at once, while somebody takes the id over.
-            let first = sim.spawn(clients, async move {
-                one.add(&mut coordinator, &identity, &[0]).await
-            });
+            let first =
+                sim.spawn(clients, async move { one.add(&mut coordinator, &identity, &[0]).await });
             let wait = Duration::from_micros(random.below(80_000));
             let second = sim.spawn(clients, async move {
                 rt::sleep(wait).await;
