@@ -2,6 +2,7 @@
 //! `RINGMAIN_SEEDS=4711` runs one seed, `RINGMAIN_SEEDS=0..100000` a night.
 
 mod admin;
+mod bad_net;
 mod broker;
 mod caller;
 mod consumer;

@@ -4,10 +4,12 @@
 mod broker;
 mod checker;
 mod client;
+mod coordinator;
 mod damage;
 mod exchange;
 mod fetching;
 mod full;
+mod histories;
 mod history;
 mod hostile;
 mod kills;
@@ -20,6 +22,7 @@ mod power;
 mod restarts;
 mod samples;
 mod topics;
+mod transactions;
 
 /// A number that the environment gives.
 fn number(name: &str) -> Option<u64> {

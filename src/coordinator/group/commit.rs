@@ -4,6 +4,7 @@ use super::offsets::{self, Committed};
 use super::request::{Answer, Commit, CommitPartition};
 use super::turn::Out;
 use super::{Groups, Kind};
+use crate::base::planted;
 use crate::config::limits::GROUPS_PER_PARTITION_MAX;
 use crate::coordinator::{Call, Entry, Now, Record, Writer, batch_bytes};
 use crate::model::ErrorCode;
@@ -44,8 +45,9 @@ impl Groups {
         if batch_bytes(&records) > self.rules.batch_bytes_max {
             return all(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
         }
-        self.take(&records, commit.writer, now);
-        let writer = commit.writer.filter(|_| !records.is_empty());
+        let outside = planted::is("offsets-outside-the-transaction");
+        let writer = commit.writer.filter(|_| !records.is_empty() && !outside);
+        self.take(&records, writer, now);
         Out { records, writer, ..Out::answer(call, Answer::Committed(codes)) }
     }
 
