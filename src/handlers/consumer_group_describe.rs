@@ -23,7 +23,10 @@ pub async fn handle(cx: &Cx<'_>, request: ConsumerGroupDescribeRequest<'_>) -> R
     let mut described = Vec::with_capacity(request.group_ids.len());
     for group in &request.group_ids {
         let one = match group.is_empty() {
-            true => refused(ErrorCode::INVALID_GROUP_ID),
+            true => DescribedConsumer {
+                error: ErrorCode::INVALID_GROUP_ID,
+                ..DescribedConsumer::default()
+            },
             false => match cx.ask_group(group, Ask::DescribeConsumer).await {
                 Ok(Answer::DescribedConsumer(described)) => *described,
                 Ok(_) => refused(UNEXPECTED),

@@ -218,7 +218,7 @@ impl Groups {
         let joining = match planned {
             Ok(Ok(joining)) => joining,
             Ok(Err(joined)) => return refused(joined),
-            Err(refusal) => return refused(Box::new(Joined::refused(refusal.code, &join.member))),
+            Err(refusal) => return refused(Box::new(Joined::refused(refusal.code, ""))),
         };
         let joined = joining.joined.clone();
         let done = match joining.downgrades.clone() {
@@ -235,7 +235,7 @@ impl Groups {
                 out.answers.push((call, Answer::Joined(Box::new(joined))));
                 out
             }
-            Err(refusal) => refused(Box::new(Joined::refused(refusal.code, &join.member))),
+            Err(refusal) => refused(Box::new(Joined::refused(refusal.code, ""))),
         }
     }
 

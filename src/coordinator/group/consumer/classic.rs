@@ -38,7 +38,7 @@ pub(in crate::coordinator::group) struct Joining {
 
 impl Consumer {
     pub fn join(&self, join: &Join, turn: &mut Turn<'_>) -> Result<Joining, Box<Joined>> {
-        let refuse = |code| Box::new(Joined::refused(code, &join.member));
+        let refuse = |code| Box::new(Joined::refused(code, ""));
         if turn.config().group_consumer_migration_policy == MigrationPolicy::Disabled {
             return Err(refuse(ErrorCode::INCONSISTENT_GROUP_PROTOCOL));
         }
@@ -68,7 +68,7 @@ impl Consumer {
     ) -> Result<Joining, Refusal> {
         let mut plan = Plan::default();
         let Seat { member, replaces } = self.classic_seat(join, id, is_unknown, &mut plan)?;
-        let malformed = |_| Refusal::new(ErrorCode::UNKNOWN_SERVER_ERROR, "");
+        let malformed = |_| Refusal::new(ErrorCode::INCONSISTENT_GROUP_PROTOCOL, "");
         let (name, metadata) = &join.protocols[0];
         let subscription = Subscription::decode_newer(metadata).map_err(malformed)?;
         let updated = updated(&member, join, &subscription);

@@ -34,7 +34,12 @@ impl Consumer {
             }
         }
         let hash = turn.hashes.of_group(names.iter(), &*turn.rules.view);
-        plan.records.push(record::epoch(&self.id, self.epoch + 1, hash));
+        let epoch = self.epoch + 1;
+        plan.records.push(record::epoch(&self.id, epoch, hash));
+        if self.members.keys().all(|id| ids.contains(id)) {
+            // Nothing is left to be shared, and whoever comes next need not wait for it.
+            plan.records.push(record::assignment_epoch(&self.id, epoch, 0));
+        }
         plan
     }
 }

@@ -19,6 +19,9 @@ use crate::model::ErrorCode;
 /// REGEX_BATCH_REFRESH_MIN_INTERVAL_MS).
 const PAUSE_MS: i64 = 10_000;
 
+/// What RE2 takes for a count of repetitions.
+const REPEATS_MAX: u64 = 1000;
+
 /// What a pattern means.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resolved {
@@ -132,16 +135,42 @@ impl Consumer {
 
 /// Of the whole name, as Kafka takes it.
 fn compile(pattern: &str) -> Result<Regex, Refusal> {
+    let invalid = |reason: &str| {
+        let message = format!(
+            "SubscribedTopicRegex `{pattern}` is not a valid regular expression: {reason}."
+        );
+        Refusal::new(ErrorCode::INVALID_REGULAR_EXPRESSION, message)
+    };
+    if repeats_too_often(pattern) {
+        return Err(invalid("invalid repeat count"));
+    }
     let whole = format!("^(?:{})$", quoted(pattern));
     RegexBuilder::new(&whole).size_limit(PATTERN_PROGRAM_BYTES_MAX).build().map_err(|error| {
         // The last line says what is wrong; those above show where.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default();
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        let message = format!(
-            "SubscribedTopicRegex `{pattern}` is not a valid regular expression: {reason}."
-        );
-        Refusal::new(ErrorCode::INVALID_REGULAR_EXPRESSION, message)
+        invalid(reason.strip_prefix("error: ").unwrap_or(reason))
+    })
+}
+
+/// Whether something is to be repeated more often than RE2 takes.
+fn repeats_too_often(pattern: &str) -> bool {
+    let (mut escaped, mut in_class) = (false, false);
+    pattern.char_indices().any(|(at, c)| {
+        if std::mem::take(&mut escaped) {
+            return false;
+        }
+        match c {
+            '\\' => escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '{' if !in_class => {
+                let counts = pattern[at + 1..].split_once('}').map_or("", |(counts, _)| counts);
+                return counts.split(',').any(|n| n.parse().is_ok_and(|n: u64| n > REPEATS_MAX));
+            }
+            _ => {}
+        }
+        false
     })
 }
 
@@ -186,6 +215,9 @@ mod tests {
         check(r"\Qa", "a", true);
         check("(", "(", false);
         check("^a$", "a", true);
+        check("a{3}", "aaa", true);
+        check("a{1001}", "a", false);
+        check(r"\{1001}", "{1001}", true);
         let refusal = compile("[a").unwrap_err();
         let message = "SubscribedTopicRegex `[a` is not a valid regular expression: unclosed \
                        character class.";

@@ -9,6 +9,7 @@ mod patterns;
 pub(super) mod planted;
 mod rebalance;
 mod reconciling;
+mod records;
 mod statics;
 mod view;
 

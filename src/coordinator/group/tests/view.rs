@@ -31,6 +31,12 @@ impl TestView {
         }
     }
 
+    /// A topic of an id that is known from elsewhere.
+    pub fn name(&mut self, name: &str, id: [u8; 16], partitions: i32) {
+        self.version += 1;
+        self.topics.insert(name.to_owned(), TopicFacts { id: TopicId(id), partitions });
+    }
+
     pub fn configure(&mut self, pairs: &[(&str, &str)]) {
         self.version += 1;
         self.configs =
