@@ -3,9 +3,9 @@
 //! that some of the writes since its last flush are missing or torn. `scripts/power` runs these
 //! tests; they need root, /dev/fuse, loop devices and qemu-storage-daemon.
 
+mod again;
 mod broken;
 mod clocks;
-
 mod deeds;
 mod full;
 mod judge;
@@ -18,6 +18,7 @@ mod split;
 mod steady;
 mod tape;
 mod tools;
+mod transfers;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,12 +28,14 @@ use std::time::{Duration, Instant};
 
 use ringmain::base::prng::Prng;
 
+use self::again::Watch;
 use self::deeds::{Diary, Doer};
 pub use self::judge::TRIMMED;
 use self::judge::{KEYED, READERS, Seen, WRITTEN};
 use self::tape::{Recording, Tape};
-use self::tools::{FileSystem, Mounted, Ram, copy_sparse};
-use crate::broker::{Broker, Setup};
+use self::tools::{FileSystem, Mounted, Ram, copy_sparse, text};
+use self::transfers::{Mover, Transfers};
+use crate::broker::{Broker, Setup, left};
 use crate::client::Client;
 use crate::history::{Event, Recorder};
 use crate::load::{Consumer, Idempotent, Load, Plain};
@@ -69,6 +72,10 @@ struct Outcome {
     points: u64,
     entries: u64,
     acknowledged: usize,
+    /// Files of deleted segments that were written again.
+    again: u64,
+    /// Transactions.
+    committed: usize,
     wrong: Vec<String>,
 }
 
@@ -77,6 +84,8 @@ impl Outcome {
         self.points += other.points;
         self.entries += other.entries;
         self.acknowledged += other.acknowledged;
+        self.again += other.again;
+        self.committed += other.committed;
         self.wrong.extend(other.wrong);
     }
 }
@@ -89,7 +98,10 @@ struct Trial {
     dice: Prng,
     recorder: Recorder,
     diary: Diary,
+    transfers: Transfers,
     topics: Vec<Topic>,
+    /// What the transactions are about; made with the others.
+    paired: Option<Topic>,
     loads: u32,
     readers: u32,
 }
@@ -98,12 +110,14 @@ struct Trial {
 struct Work {
     load: Load,
     doers: Vec<Doer>,
+    movers: Vec<Mover>,
 }
 
 impl Work {
     fn stop(self) {
         self.load.stop();
         self.doers.into_iter().for_each(Doer::stop);
+        self.movers.into_iter().for_each(Mover::stop);
     }
 }
 
@@ -143,6 +157,7 @@ impl Trial {
             let topic = self.diary.make(&mut client, name, partitions, configs);
             self.topics.push(topic.expect("a topic"));
         }
+        self.paired = Some(Transfers::make(&mut client));
     }
 
     fn work(&mut self, broker: &Broker) -> Work {
@@ -166,7 +181,9 @@ impl Trial {
             deeds::trims(address, diary.clone(), topic(TRIMMED).clone()),
             deeds::puts(address, diary.clone(), topic(KEYED).clone(), self.loads.into()),
         ];
-        Work { load, doers }
+        let paired = self.paired.as_ref().expect("a topic");
+        let movers = self.transfers.start(address, paired, seed);
+        Work { load, doers, movers }
     }
 
     /// Somebody reads everything, and that must stay. Yields the count of the device's log then.
@@ -184,11 +201,13 @@ impl Trial {
         self.recorder.count()
     }
 
-    /// Everything that happens to the device; the moments after each reading, too.
-    fn perform(&mut self, plan: &Plan) -> Vec<u64> {
+    /// Everything that happens to the device; the moments after each reading, too, and how many files
+    /// were written again.
+    fn perform(&mut self, plan: &Plan) -> (Vec<u64>, u64) {
         let mut reads = Vec::new();
         let mut broker = self.setup.start();
         self.make(&broker);
+        let watch = Watch::start(self.setup.data().join(format!("{TRIMMED}-0")));
         let mut work = self.work(&broker);
         thread::sleep(plan.load);
         if plan.lull {
@@ -218,7 +237,7 @@ impl Trial {
         broker.kill();
         // Nobody waits for answers any more.
         work.stop();
-        reads
+        (reads, watch.stop())
     }
 }
 
@@ -239,21 +258,30 @@ fn run(setup: &Setup, plan: Plan) -> Outcome {
     let ram = Ram::mount(&setup.scratch().join("ram"), RAM_MIB);
     let recording = Recording::start(ram.path(), plan.kind, DEVICE_MIB);
     let (of_events, of_deeds) = (recording.counter(), recording.counter());
+    let of_transfers = recording.counter();
     let mut trial = Trial {
         setup: setup.clone().on_data(&recording.path().join("data")),
         dice: Prng::new(plan.seed),
         recorder: Recorder::counting(move || of_events.now()),
         diary: Diary::new(move || of_deeds.now()),
+        transfers: Transfers::new(move || of_transfers.now()),
         topics: Vec::new(),
+        paired: None,
         loads: 0,
         readers: 0,
     };
-    let reads = trial.perform(&plan);
-    let seen = Seen { history: trial.recorder.history(), deeds: trial.diary.deeds() };
+    let (reads, again) = trial.perform(&plan);
+    let seen = Seen {
+        history: trial.recorder.history(),
+        deeds: trial.diary.deeds(),
+        transfers: trial.transfers.clone(),
+    };
     let mut tape = recording.finish();
     let mut outcome = Outcome {
         entries: tape.len(),
         acknowledged: seen.history.acknowledged(),
+        again,
+        committed: trial.transfers.count_committed(),
         ..Outcome::default()
     };
     for (index, count) in moments(&plan, &tape, &reads, &mut trial.dice).into_iter().enumerate() {
@@ -290,22 +318,37 @@ fn look(setup: &Setup, tape: &Tape, seen: &Seen, count: u64, image: &Path) -> Ve
         Err(reason) => return vec![format!("the broker does not start: {reason}")],
     };
     let mut client = Client::connect(broker.address()).expect("a connection");
-    let judged = catch_unwind(AssertUnwindSafe(|| seen.judge(count, &mut client)));
+    let address = broker.address();
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        let mut wrong = seen.judge(count, &mut client);
+        wrong.extend(seen.transfers.judge(count, address));
+        wrong
+    }));
     let mut wrong = judged.unwrap_or_else(|_| vec!["it could not be read".to_owned()]);
     broker.assert_sound();
     if !wrong.is_empty() {
         wrong.extend(broker.notices());
     }
-    broker.kill();
+    match left() {
+        Some(place) if wrong.is_empty() => {
+            broker.stop();
+            let name = format!("power-{}-{count}", tape.kind.name());
+            tools::run("cp", &["-r", text(&setup.data()), text(&place.join(name))]);
+        }
+        _ => broker.kill(),
+    }
     wrong
 }
 
 fn report(name: &str, outcome: &Outcome, began: Instant) {
     println!(
-        "{name}: {} moments of {} recorded requests, {} records acknowledged, in {:.1} s",
+        "{name}: {} moments of {} recorded requests, {} records acknowledged and {} transactions, {} \
+         files written again, in {:.1} s",
         outcome.points,
         outcome.entries,
         outcome.acknowledged,
+        outcome.committed,
+        outcome.again,
         began.elapsed().as_secs_f64()
     );
     outcome.wrong.iter().for_each(|wrong| println!("{wrong}"));
@@ -331,5 +374,7 @@ fn kind(round: u64) -> FileSystem {
 
 fn setup(name: &str) -> Setup {
     // The cleaner shall find something to do in seconds.
-    Setup::new(name).set("log.cleaner.backoff.ms", "100")
+    Setup::new(name)
+        .set("log.cleaner.backoff.ms", "100")
+        .set("transaction.state.log.num.partitions", "2")
 }
