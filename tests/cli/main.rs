@@ -5,6 +5,7 @@ mod command;
 mod directories;
 mod files;
 mod groups;
+mod new_protocol;
 mod records;
 mod refusals;
 mod restarts;
