@@ -3,6 +3,7 @@
 mod broker;
 mod command;
 mod directories;
+mod fan_out;
 mod files;
 mod groups;
 mod new_protocol;

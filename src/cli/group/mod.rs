@@ -11,6 +11,8 @@ mod reset;
 use clap::Subcommand;
 
 use super::failure::Failure;
+pub use idle::subscription;
+pub use lag::ago;
 
 #[derive(Subcommand)]
 pub enum Group {
