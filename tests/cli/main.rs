@@ -6,6 +6,7 @@ mod directories;
 mod fan_out;
 mod files;
 mod groups;
+mod members;
 mod new_protocol;
 mod records;
 mod refusals;

@@ -7,6 +7,7 @@ mod lag;
 mod list;
 mod place;
 mod reset;
+pub mod sharing;
 
 use clap::Subcommand;
 
