@@ -93,6 +93,7 @@ pub async fn run_core(
     let _housekeeping = rt::spawn_background(shard.clone().keep_house());
     let _cleaning = rt::spawn_background(shard.clone().clean_logs());
     let _retention = rt::spawn_background(shard.clone().retain_logs());
+    let _outages = rt::spawn(shard.clone().tell_outages());
     match control {
         Some(control) => lead(&shard, &plan, control, tell).await,
         None => follow(&shard, &plan).await,

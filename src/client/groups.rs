@@ -5,6 +5,10 @@ use std::rc::Rc;
 
 use crate::client::{Cluster, Connection, Error, Result, Scope};
 use crate::model::{BrokerId, ErrorCode, Offset};
+use crate::wire::consumer_protocol::{Assignment, PROTOCOL_TYPE, Subscription, TopicPartitions};
+use crate::wire::messages::consumer_group_describe::{
+    ConsumerGroupDescribe, ConsumerGroupDescribeRequest,
+};
 use crate::wire::messages::delete_groups::{DeleteGroups, DeleteGroupsRequest};
 use crate::wire::messages::describe_groups::{DescribeGroups, DescribeGroupsRequest};
 use crate::wire::messages::find_coordinator::{FindCoordinator, FindCoordinatorRequest};
@@ -16,6 +20,8 @@ use crate::wire::messages::offset_fetch::{
     OffsetFetch, OffsetFetchRequest, OffsetFetchRequestGroup,
 };
 
+use crate::wire::versioned::Versioned;
+
 /// Kafka's number of groups among what has coordinators.
 const GROUP: i8 = 0;
 /// Several keys in one request, from here on.
@@ -25,7 +31,7 @@ const SEVERAL_GROUPS: i16 = 8;
 const COMMIT_BY_ID: i16 = 10;
 const FETCH_BY_ID: i16 = 10;
 
-/// A group of the classic protocol.
+/// A group, of whichever protocol.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     pub state: String,
@@ -96,6 +102,8 @@ pub async fn describe_group(cluster: &Cluster, group: &str) -> Result<(BrokerId,
             let Some(found) = response.groups.first() else { return Ok((id, Group::default())) };
             if found.error_code != ErrorCode::GROUP_ID_NOT_FOUND {
                 accepted(group, found.error_code, found.error_message)?;
+            } else if let Some(described) = describe_consumer_group(&connection, group).await? {
+                return Ok((id, described));
             }
             let members = found.members.iter().map(|member| GroupMember {
                 id: member.member_id.to_owned(),
@@ -114,6 +122,50 @@ pub async fn describe_group(cluster: &Cluster, group: &str) -> Result<(BrokerId,
             Ok((id, described))
         })
         .await
+}
+
+/// A group of the new protocol (KIP-848), as if it were a classic one; `None`: it is none.
+async fn describe_consumer_group(connection: &Connection, group: &str) -> Result<Option<Group>> {
+    if connection.version::<ConsumerGroupDescribe>().is_err() {
+        return Ok(None);
+    }
+    let request = ConsumerGroupDescribeRequest { group_ids: vec![group], ..Default::default() };
+    let answer = connection.call::<ConsumerGroupDescribe>(&request).await?;
+    let response = answer.decode()?;
+    let Some(found) = response.groups.first() else { return Ok(None) };
+    if found.error_code == ErrorCode::GROUP_ID_NOT_FOUND {
+        return Ok(None);
+    }
+    accepted(group, found.error_code, found.error_message)?;
+    let members = found.members.iter().map(|member| {
+        let target = member.target_assignment.topic_partitions.iter();
+        let mut topics = member.subscribed_topic_names.clone();
+        // What a pattern means only the broker knows.
+        topics.extend(target.map(|topic| topic.topic_name));
+        let (mut metadata, mut assignment) = (Vec::new(), Vec::new());
+        Subscription { topics, ..Default::default() }.encode(0, &mut metadata);
+        let has = member.assignment.topic_partitions.iter();
+        let has = has.map(|topic| TopicPartitions {
+            topic: topic.topic_name,
+            partitions: topic.partitions.clone(),
+        });
+        let has = Assignment { assigned_partitions: has.collect(), user_data: None };
+        has.encode(0, &mut assignment);
+        GroupMember {
+            id: member.member_id.to_owned(),
+            instance: member.instance_id.map(str::to_owned),
+            client_id: member.client_id.to_owned(),
+            host: member.client_host.trim_start_matches('/').to_owned(),
+            metadata,
+            assignment,
+        }
+    });
+    Ok(Some(Group {
+        state: found.group_state.to_owned(),
+        protocol_type: PROTOCOL_TYPE.to_owned(),
+        protocol: found.assignor_name.to_owned(),
+        members: members.collect(),
+    }))
 }
 
 /// The groups of every broker.

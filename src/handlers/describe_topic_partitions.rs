@@ -2,10 +2,12 @@
 
 use super::Cx;
 use super::metadata::TOPIC_OPERATIONS;
+use super::replicas::Replicas;
 use super::reply::Reply;
 use crate::cluster::image::ClusterImage;
 use crate::model::error_code::ErrorCode;
 use crate::model::topic_name;
+use crate::shard::Shard;
 use crate::wire::messages::Refuse;
 use crate::wire::messages::describe_topic_partitions::{
     Cursor, DescribeTopicPartitions, DescribeTopicPartitionsRequest,
@@ -45,7 +47,7 @@ pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) ->
             Some(cursor) if cursor.topic_name == name => cursor.partition_index as usize,
             _ => 0,
         };
-        let (topic, next) = describe(&image, name, first, left);
+        let (topic, next) = describe(cx.shard(), &image, name, first, left);
         left -= topic.partitions.len();
         response.topics.push(topic);
         if let Some(next) = next {
@@ -58,6 +60,7 @@ pub async fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest<'_>) ->
 
 /// A topic's partitions from `first` on, at most `most`, and where to go on.
 fn describe<'a>(
+    shard: &Shard,
     image: &'a ClusterImage,
     name: &'a str,
     first: usize,
@@ -76,23 +79,20 @@ fn describe<'a>(
         };
         return (missing, None);
     };
-    let page = topic.partitions.iter().enumerate().skip(first).take(most);
-    let partitions = page.map(|(index, partition)| {
-        let leader = image.leader_broker(partition);
+    let page = (0..topic.partitions.len()).skip(first).take(most);
+    let partitions = page.map(|index| {
+        let replicas = Replicas::of(shard, image, topic, index);
         DescribeTopicPartitionsResponsePartition {
-            error_code: match leader {
-                Some(_) => ErrorCode::NONE,
-                None => ErrorCode::LEADER_NOT_AVAILABLE,
-            },
+            error_code: replicas.error,
             partition_index: index as i32,
-            leader_id: leader.map_or(-1, |broker| broker.0),
-            leader_epoch: partition.leader_epoch.0,
-            replica_nodes: image.replica_brokers(partition).into_iter().map(|b| b.0).collect(),
-            isr_nodes: image.isr_brokers(partition).into_iter().map(|b| b.0).collect(),
+            leader_id: replicas.leader,
+            leader_epoch: replicas.leader_epoch,
+            replica_nodes: replicas.all,
+            isr_nodes: replicas.in_sync,
             // Null would mean "not known", which Java's admin client does not expect.
             eligible_leader_replicas: Some(Vec::new()),
             last_known_elr: Some(Vec::new()),
-            ..Default::default()
+            offline_replicas: replicas.offline,
         }
     });
     let described = DescribeTopicPartitionsResponseTopic {

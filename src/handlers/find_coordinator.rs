@@ -8,6 +8,8 @@ use crate::coordinator::group::Groups;
 use crate::coordinator::hash::partition_of;
 use crate::coordinator::txn::TxnMachine;
 use crate::model::error_code::ErrorCode;
+use crate::model::ids::PartitionId;
+use crate::shard::Shard;
 use crate::shard::coordinators::Coordinated;
 use crate::wire::messages::Refuse;
 use crate::wire::messages::find_coordinator::{
@@ -36,14 +38,14 @@ pub async fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest<'_>) -> Reply {
     if let Err(error) = needed {
         return cx.reply::<FindCoordinator>(&FindCoordinator::refusal(&request, version, error));
     }
-    let image = cx.shard().image();
+    let (shard, image) = (cx.shard(), cx.shard().image());
     if version >= SEVERAL {
         let keys = request.coordinator_keys.iter();
-        let coordinators = keys.map(|key| find(&image, topic, key)).collect();
+        let coordinators = keys.map(|key| find(shard, &image, topic, key)).collect();
         let response = FindCoordinatorResponse { coordinators, ..Default::default() };
         return cx.reply::<FindCoordinator>(&response);
     }
-    let found = find(&image, topic, request.key);
+    let found = find(shard, &image, topic, request.key);
     cx.reply::<FindCoordinator>(&FindCoordinatorResponse {
         error_code: found.error_code,
         error_message: found.error_message.or(Some("NONE")),
@@ -54,10 +56,10 @@ pub async fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest<'_>) -> Reply {
     })
 }
 
-fn find<'a>(image: &'a ClusterImage, topic: &str, key: &'a str) -> Coordinator<'a> {
+fn find<'a>(shard: &Shard, image: &'a ClusterImage, topic: &str, key: &'a str) -> Coordinator<'a> {
     let lane = image.topic(topic).and_then(|topic| {
-        let partition = partition_of(key, topic.partitions.len()) as usize;
-        let broker = image.leader_broker(&topic.partitions[partition])?;
+        let partition = PartitionId(partition_of(key, topic.partitions.len()));
+        let broker = shard.leader_of(image, topic, partition)?;
         image.broker(broker)
     });
     match lane {

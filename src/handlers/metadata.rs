@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::Cx;
+use super::replicas::Replicas;
 use super::reply::Reply;
-use crate::cluster::image::{ClusterImage, Partition, Topic};
+use crate::cluster::image::{ClusterImage, Topic};
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::TopicId;
 use crate::model::topic_name;
+use crate::shard::Shard;
 use crate::wire::messages::Refuse;
 use crate::wire::messages::metadata::{
     Metadata, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
@@ -99,10 +101,11 @@ pub async fn handle(cx: &Cx<'_>, request: MetadataRequest<'_>) -> Reply {
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
+    let shard = cx.shard();
     if every {
-        response.topics = image.topics().map(|topic| describe(&image, topic)).collect();
+        response.topics = image.topics().map(|topic| describe(shard, &image, topic)).collect();
     } else {
-        response.topics = asked.iter().map(|asked| found(&image, asked, create)).collect();
+        response.topics = asked.iter().map(|asked| found(shard, &image, asked, create)).collect();
     }
     if request.include_topic_authorized_operations {
         for topic in response.topics.iter_mut().filter(|t| t.error_code == ErrorCode::NONE) {
@@ -113,13 +116,14 @@ pub async fn handle(cx: &Cx<'_>, request: MetadataRequest<'_>) -> Reply {
 }
 
 fn found<'a>(
+    shard: &Shard,
     image: &'a ClusterImage,
     asked: &Asked<'a>,
     created: bool,
 ) -> MetadataResponseTopic<'a> {
     match *asked {
         Asked::Name(name) => match image.topic(name) {
-            Some(topic) => describe(image, topic),
+            Some(topic) => describe(shard, image, topic),
             None => MetadataResponseTopic {
                 error_code: if topic_name::validate(name).is_err() {
                     ErrorCode::INVALID_TOPIC_EXCEPTION
@@ -133,7 +137,7 @@ fn found<'a>(
             },
         },
         Asked::Id(id) => match image.topic_by_id(id) {
-            Some(topic) => describe(image, topic),
+            Some(topic) => describe(shard, image, topic),
             None => MetadataResponseTopic {
                 error_code: ErrorCode::UNKNOWN_TOPIC_ID,
                 topic_id: id,
@@ -143,33 +147,35 @@ fn found<'a>(
     }
 }
 
-fn describe<'a>(image: &'a ClusterImage, topic: &'a Topic) -> MetadataResponseTopic<'a> {
-    let partitions = topic.partitions.iter().enumerate();
+fn describe<'a>(
+    shard: &Shard,
+    image: &'a ClusterImage,
+    topic: &'a Topic,
+) -> MetadataResponseTopic<'a> {
+    let partitions = 0..topic.partitions.len();
     MetadataResponseTopic {
         name: Some(&topic.name),
         topic_id: topic.id,
         is_internal: topic_name::is_internal(&topic.name),
-        partitions: partitions.map(|(index, part)| partition(image, index, part)).collect(),
+        partitions: partitions.map(|index| partition(shard, image, topic, index)).collect(),
         ..Default::default()
     }
 }
 
 fn partition(
+    shard: &Shard,
     image: &ClusterImage,
+    topic: &Topic,
     index: usize,
-    partition: &Partition,
 ) -> MetadataResponsePartition {
-    let leader = image.leader_broker(partition);
+    let replicas = Replicas::of(shard, image, topic, index);
     MetadataResponsePartition {
-        error_code: match leader {
-            Some(_) => ErrorCode::NONE,
-            None => ErrorCode::LEADER_NOT_AVAILABLE,
-        },
+        error_code: replicas.error,
         partition_index: index as i32,
-        leader_id: leader.map_or(-1, |broker| broker.0),
-        leader_epoch: partition.leader_epoch.0,
-        replica_nodes: image.replica_brokers(partition).into_iter().map(|b| b.0).collect(),
-        isr_nodes: image.isr_brokers(partition).into_iter().map(|b| b.0).collect(),
-        offline_replicas: Vec::new(),
+        leader_id: replicas.leader,
+        leader_epoch: replicas.leader_epoch,
+        replica_nodes: replicas.all,
+        isr_nodes: replicas.in_sync,
+        offline_replicas: replicas.offline,
     }
 }

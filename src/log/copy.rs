@@ -88,12 +88,12 @@ impl Copy {
         Ok(())
     }
 
-    /// Takes what the device has of a segment and the copy does not, as long as `goes_on` says so;
-    /// yields the bytes.
+    /// Takes what the device has of a segment and the copy does not, as long as `goes_on` says so of the
+    /// next piece; yields the bytes.
     async fn follow(
         &mut self,
         segment: &Rc<Segment>,
-        goes_on: &impl Fn() -> bool,
+        goes_on: &impl AsyncFn(u64) -> bool,
     ) -> Result<u64, Error> {
         let base = segment.base_offset;
         let part = Part { segment: segment.clone(), bytes: 0, is_whole: false };
@@ -107,8 +107,11 @@ impl Copy {
         let options = OpenOptions { write: true, create: true, ..OpenOptions::default() };
         let target = File::open(&path, options).await.at(&path)?;
         let mut at = from;
-        while at < to && goes_on() {
+        while at < to {
             let len = PIECE.min(to - at);
+            if !goes_on(len).await {
+                break;
+            }
             let (read, buf) =
                 source.read_at(Buf::with_capacity(PIECE as usize), at, len as usize).await;
             read.map_err(|error| Error::io(&segment.log_path(), Some(at), &error))?;
@@ -136,26 +139,30 @@ impl Copy {
 }
 
 impl Log {
-    /// Takes what was written since the last round; yields the bytes.
+    /// Takes what was written since the last round; yields the bytes. `goes_on` is asked before each piece,
+    /// with its bytes, and may take its time.
     pub async fn copy_round(
         &self,
         copy: &mut Copy,
-        goes_on: impl Fn() -> bool,
+        goes_on: impl AsyncFn(u64) -> bool,
     ) -> Result<u64, Error> {
         let segments = self.segments.borrow().clone();
         let written = self.written_offset.get();
         copy.keep_only(&segments).await?;
         let mut taken = 0;
         for segment in &segments {
-            if !goes_on() {
+            if !goes_on(0).await {
                 return Ok(taken);
             }
+            // What was deleted or replaced meanwhile needs no copy.
+            let is_there = || self.consists_of(std::slice::from_ref(segment));
+            let goes_on = async |bytes| is_there() && goes_on(bytes).await && is_there();
             let is_finished = segment.finished.get();
             let followed = self.copy_segment(copy, segment, is_finished, &goes_on).await;
             match followed {
                 Ok(bytes) => taken += bytes,
                 // It was deleted or replaced while it was read.
-                Err(_) if !self.consists_of(std::slice::from_ref(segment)) => {}
+                Err(_) if !is_there() => {}
                 Err(error) => return Err(error),
             }
             copy.end_offset = segment.end_offset.get().min(written);
@@ -168,7 +175,7 @@ impl Log {
         copy: &mut Copy,
         segment: &Rc<Segment>,
         is_finished: bool,
-        goes_on: &impl Fn() -> bool,
+        goes_on: &impl AsyncFn(u64) -> bool,
     ) -> Result<u64, Error> {
         let bytes = copy.follow(segment, goes_on).await?;
         let part = &copy.parts[&segment.base_offset];
@@ -195,7 +202,7 @@ impl Log {
         copy.keep_only(&segments).await?;
         if !planted::is("move-without-the-last-records") {
             for segment in &segments {
-                copy.follow(segment, &|| true).await?;
+                copy.follow(segment, &async |_| true).await?;
             }
         }
         let there = file::list_dir(&copy.dir).await.at(&copy.dir)?;

@@ -170,6 +170,7 @@ impl Shard {
                 && !error.is_disk_full()
             {
                 notice!("{}-{} is offline: {error}", partition.name, partition.index);
+                directory.note_outage();
                 directory.suspect(&error);
             }
             // It may have moved meanwhile.

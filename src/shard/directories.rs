@@ -55,10 +55,17 @@ pub struct Directory {
     reason: RefCell<String>,
     /// Something in it could not be read or written: somebody should look.
     pub(super) suspected: Signal,
+    /// A partition of this core is offline.
+    outage: Rc<Signal>,
 }
 
 impl Directory {
-    pub(super) fn new(place: usize, known: &Known, logs: &log::Budget) -> Rc<Directory> {
+    pub(super) fn new(
+        place: usize,
+        known: &Known,
+        logs: &log::Budget,
+        outage: &Rc<Signal>,
+    ) -> Rc<Directory> {
         let Given { path, name, fault } = known.given.clone();
         Rc::new(Directory {
             place,
@@ -71,6 +78,7 @@ impl Directory {
             is_lost: Cell::new(fault.is_some()),
             reason: RefCell::new(fault.unwrap_or_default()),
             suspected: Signal::default(),
+            outage: outage.clone(),
         })
     }
 
@@ -92,6 +100,11 @@ impl Directory {
         if !self.is_lost.replace(true) {
             reason.clone_into(&mut self.reason.borrow_mut());
         }
+    }
+
+    /// A partition of it serves nobody any more.
+    pub(super) fn note_outage(&self) {
+        self.outage.raise();
     }
 
     /// A partition of it met an error.

@@ -22,6 +22,8 @@ impl Shard {
         let mut look = 0u32;
         loop {
             rt::sleep(PERIOD).await;
+            // What failed beside all requests.
+            self.outages.suspected.raise();
             let written = self.written_total();
             if written != checkpointed {
                 self.write_checkpoint().await;

@@ -10,6 +10,7 @@ use super::append_group::AppendResult;
 use super::coordinators::{Errand, Ruling};
 use super::directories::Known;
 use super::markers::MarkOrder;
+use super::offline::Outage;
 use super::proposal::{Decision, Proposal};
 use super::query::{Answer, Query};
 use crate::base::buf::Buf;
@@ -50,6 +51,10 @@ pub enum Request {
     Allow { directory: usize, allowance: Allowance },
     /// A directory does not work any more: to the metadata core, and from there to all.
     Lose { directory: usize, reason: String },
+    /// To the metadata core: whether so much may be copied to another directory now.
+    Copy { bytes: u64 },
+    /// What of the asking core is offline now.
+    Outage(Outage),
     /// From the metadata core: listen.
     Open,
     /// What this core counted.
@@ -74,6 +79,9 @@ pub enum Reply {
     Looked(Allowance),
     Allowed,
     Lost,
+    /// How long to wait and ask again; it may when that is nothing.
+    MayCopy(Duration),
+    Heard,
     Opened(Result<SocketAddr, String>),
     Counters(CoreCounters),
     Hushed,

@@ -23,6 +23,7 @@ pub mod meta_properties;
 pub mod metadata;
 mod offline;
 pub mod offset_files;
+mod pace;
 pub mod partition;
 pub mod placement;
 mod producer_ids;
@@ -49,6 +50,7 @@ use crate::base::slab::Slab;
 use crate::cluster::ClusterImage;
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
+use crate::coordinator::View;
 use crate::coordinator::group::Groups;
 use crate::coordinator::txn::TxnMachine;
 use crate::log;
@@ -62,6 +64,8 @@ use coordinators::Seats;
 use directories::{Directory, Known};
 use message::{AckWait, CoreCounters, Message, RemoteRecords, Reply, Request};
 use metadata::Metadata;
+use offline::Outages;
+use pace::Pace;
 use partition::Partition;
 use placement::{Placement, TopicPlace};
 use proposal::{Decision, Proposal};
@@ -111,10 +115,15 @@ pub struct Shard {
     /// Topics with partitions that a full disk kept from being opened.
     unopened: RefCell<BTreeSet<TopicId>>,
     opening_later: Cell<bool>,
+    outages: Outages,
     relocations: Relocations,
+    /// Of the host's moves; only on the metadata core.
+    pace: Pace,
     /// For ids that are made here.
     random: RefCell<Prng>,
     groups: Seats<Groups>,
+    /// The image as the machines see it, once one has asked.
+    view: RefCell<Option<Rc<dyn View>>>,
     transactions: Seats<TxnMachine>,
     /// Partitions of `__transaction_state` and ids of transactions whose markers are being written.
     marking: RefCell<BTreeSet<(i32, String)>>,
@@ -208,9 +217,12 @@ impl Shard {
             adopted: Broadcast::default(),
             unopened: RefCell::default(),
             opening_later: Cell::new(false),
+            outages: Outages::new(cores),
             relocations: Relocations::default(),
+            pace: Pace::default(),
             random: RefCell::new(random),
             groups: Seats::default(),
+            view: RefCell::default(),
             transactions: Seats::default(),
             marking: RefCell::default(),
             producer_ids: Cell::new((0, 0)),
@@ -232,8 +244,9 @@ impl Shard {
     /// The data directories are these; from now on this core looks after them.
     pub async fn use_directories(self: &Rc<Self>, known: &[Known]) {
         let made = known.iter().enumerate();
-        let made: Vec<_> =
-            made.map(|(place, known)| Directory::new(place, known, &self.logs)).collect();
+        let made: Vec<_> = made
+            .map(|(place, known)| Directory::new(place, known, &self.logs, &self.outages.suspected))
+            .collect();
         *self.directories.borrow_mut() = Rc::from(made);
         let mut checkpoints = Checkpoints::default();
         for directory in self.online() {
@@ -590,6 +603,8 @@ impl Shard {
                 shard.reply(from, call, Reply::Lost);
             })
             .detach(),
+            Request::Copy { bytes } => self.pace_copy(from, call, bytes),
+            Request::Outage(outage) => self.learn_outage(from, call, outage),
             Request::Count => self.reply(from, call, Reply::Counters(self.counted())),
             Request::Open => self.orders.push(call, Order::Open),
             Request::Hush => self.orders.push(call, Order::Hush),

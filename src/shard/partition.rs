@@ -46,6 +46,8 @@ pub struct Partition {
     pub(super) forced_sync: ForcedSync,
     /// The operator knows that the log has failed.
     told_offline: Cell<bool>,
+    /// Given up from outside.
+    is_lost: Cell<bool>,
     /// Raised on every step of the flush: memory may have become free.
     progress: Rc<Broadcast>,
 }
@@ -93,6 +95,7 @@ impl Partition {
             flushed: Broadcast::default(),
             forced_sync: ForcedSync::default(),
             told_offline: Cell::new(false),
+            is_lost: Cell::new(false),
             progress,
         });
         // What was recovered is on stable media: it is safe at every level.
@@ -121,10 +124,12 @@ impl Partition {
         self.wake_watchers();
     }
 
-    /// Its directory does not work any more.
+    /// Its directory does not work any more, or nobody knows which of two is its log.
     pub(super) fn lose(&self, error: log::Error) {
-        // The directory was told as a whole.
+        // Whoever does so has told.
         self.told_offline.set(true);
+        self.is_lost.set(true);
+        self.home().note_outage();
         self.log().take_offline(error);
         self.fail_waiting(ErrorCode::KAFKA_STORAGE_ERROR);
     }
@@ -317,13 +322,14 @@ impl Partition {
     fn tell_offline(&self, error: &log::Error) {
         if !self.told_offline.replace(true) && !error.is_closed() {
             notice!("{}-{} is offline: {error}", self.name, self.index);
+            self.home().note_outage();
             self.home().suspect(error);
         }
     }
 
     /// A write, a flush or another operation of the disk has failed: nothing is served any more.
     pub fn has_failed(&self) -> bool {
-        self.log().failure().is_some_and(|error| !error.is_closed())
+        self.is_lost.get() || self.log().failure().is_some_and(|error| !error.is_closed())
     }
 
     /// Waits until nothing is unwritten (or the log has failed).
@@ -482,6 +488,9 @@ impl Partition {
 
     fn unreadable(&self, error: &log::Error) -> ErrorCode {
         notice!("{}-{} cannot be read: {error}", self.name, self.index);
+        if self.has_failed() {
+            self.home().note_outage();
+        }
         self.home().suspect(error);
         ErrorCode::KAFKA_STORAGE_ERROR
     }

@@ -57,15 +57,22 @@ impl Shard {
             }
         }
         if !gone.is_empty() {
+            self.review_outages(false);
             self.topics_gone(&gone);
         }
+        let (mut changed, mut new) = (gone, false);
         for topic in image.topics() {
             let known = old.topic_by_id(topic.id);
             if retuned || known.is_none_or(|known| !Arc::ptr_eq(known, topic)) {
                 self.place(topic).await;
             }
+            new |= known.is_none();
+            if known.is_none_or(|known| known.partitions.len() != topic.partitions.len()) {
+                changed.push(topic.name.to_string());
+            }
         }
         *self.image.borrow_mut() = image.clone();
+        self.image_changed(changed, new);
     }
 
     /// Brings one topic's view up to date and opens what is new of it here.
@@ -122,6 +129,8 @@ impl Shard {
             }
             partitions[index].here = opened;
         }
+        let is_missing =
+            partitions.iter().any(|place| place.core == self.core() && place.here.is_none());
         let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         self.placement.borrow_mut().insert(TopicPlace {
             id: topic.id,
@@ -131,6 +140,7 @@ impl Shard {
             insync_min: config.min_insync_replicas.min(replicas as i32),
             partitions,
         });
+        self.review_outages(is_missing);
     }
 
     async fn open_partition(

@@ -31,6 +31,8 @@ const NEAR_BYTES_MAX: u64 = 32 << 20;
 const ROUNDS: u32 = 8;
 /// How long a log that waits for room is left alone.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// After which a move that has to wait looks whether it still has to.
+const PACE_PAUSE: Duration = Duration::from_millis(200);
 
 /// One move, from when it was asked for to its end.
 pub struct Relocation {
@@ -226,6 +228,8 @@ impl Shard {
             }
             Stopped::Undecided(reason) => {
                 notice!("{name} is offline: its move to {}: {reason}", to.path.display());
+                let reason = std::io::Error::other(reason);
+                partition.lose(log::Error::io(&to.path, None, &reason));
             }
         }
     }
@@ -251,7 +255,7 @@ impl Shard {
         let (mut near, mut least, mut rounds) = (NEAR_BYTES, u64::MAX, 0);
         loop {
             let log = partition.log();
-            let goes_on = || self.check_move(partition, moving).is_ok();
+            let goes_on = async |bytes| self.may_copy(partition, moving, bytes).await;
             let taken = log.copy_round(&mut copy, goes_on).await?;
             moving.note(&copy);
             self.check_move(partition, moving)?;
@@ -271,6 +275,21 @@ impl Shard {
             }
         }
         self.switch(partition, moving, copy).await
+    }
+
+    /// Whether a move goes on with a piece of so many bytes, as soon as it may.
+    async fn may_copy(&self, partition: &Partition, moving: &Relocation, bytes: u64) -> bool {
+        while self.check_move(partition, moving).is_ok() {
+            let wait = match bytes {
+                0 => Duration::ZERO,
+                _ => self.wait_to_copy(bytes).await,
+            };
+            if wait.is_zero() {
+                return true;
+            }
+            rt::sleep(wait.min(PACE_PAUSE)).await;
+        }
+        false
     }
 
     /// Whether a move is to go on.

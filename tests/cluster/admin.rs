@@ -1,5 +1,5 @@
-//! What an operator asks: where a log begins and ends, and that records or topics go away. Everything
-//! is asked until it is answered.
+//! What an operator asks: where a log begins and ends, that records or topics go away, that a setting
+//! is another one. Everything is asked until it is answered.
 
 use std::io;
 use std::time::Duration;
@@ -10,6 +10,9 @@ use ringmain::wire::messages::delete_records::{
     DeleteRecords, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
 use ringmain::wire::messages::delete_topics::{DeleteTopics, DeleteTopicsRequest};
+use ringmain::wire::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigs, IncrementalAlterConfigsRequest,
+};
 use ringmain::wire::messages::list_offsets::{
     ListOffsets, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -59,6 +62,34 @@ impl Guide {
                 Ok(ErrorCode::NONE) => return,
                 Ok(error) => assert!(is_passing(error), "deleting records: {error:?}"),
                 Err(_) => {}
+            }
+            rt::sleep(PAUSE).await;
+        }
+    }
+
+    /// Sets something for all brokers, online.
+    pub async fn set(&self, name: &str, value: &str) {
+        const BROKER: i8 = 4;
+        const SET: i8 = 0;
+        loop {
+            if let Ok(mut caller) = Caller::connect(self.bootstrap).await {
+                let value = Some(value);
+                let config = AlterableConfig { name, config_operation: SET, value };
+                let configs = vec![config];
+                let resource =
+                    AlterConfigsResource { resource_type: BROKER, resource_name: "", configs };
+                let request = IncrementalAlterConfigsRequest {
+                    resources: vec![resource],
+                    validate_only: false,
+                };
+                let code = caller.call::<IncrementalAlterConfigs, _>(1, &request, |answer| {
+                    answer.responses[0].error_code
+                });
+                match code.await {
+                    Ok(ErrorCode::NONE) => return,
+                    Ok(error) => assert!(is_passing(error), "setting {name}: {error:?}"),
+                    Err(_) => {}
+                }
             }
             rt::sleep(PAUSE).await;
         }

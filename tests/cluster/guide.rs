@@ -11,7 +11,9 @@ use ringmain::rt;
 use ringmain::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopics, CreateTopicsRequest,
 };
-use ringmain::wire::messages::metadata::{Metadata, MetadataRequest, MetadataRequestTopic};
+use ringmain::wire::messages::metadata::{
+    Metadata, MetadataRequest, MetadataRequestTopic, MetadataResponsePartition,
+};
 
 use crate::caller::Caller;
 
@@ -45,7 +47,47 @@ impl Guide {
         }
     }
 
+    /// The same to whoever has it, leading or not.
+    pub async fn reach_replica(&self, topic: &str, partition: i32) -> Caller {
+        let of = |found: &MetadataResponsePartition| found.replica_nodes[0];
+        loop {
+            if let Ok(Some(address)) = self.try_broker(topic, partition, of).await
+                && let Ok(caller) = Caller::connect(address).await
+            {
+                return caller;
+            }
+            rt::sleep(PAUSE).await;
+        }
+    }
+
+    /// What is told of a topic's partitions; asks until it is told.
+    pub async fn partitions(&self, topic: &str) -> Vec<MetadataResponsePartition> {
+        let wanted = MetadataRequestTopic { name: Some(topic), ..Default::default() };
+        let request = MetadataRequest { topics: Some(vec![wanted]), ..Default::default() };
+        loop {
+            if let Ok(mut caller) = Caller::connect(self.bootstrap).await {
+                let told = caller
+                    .call::<Metadata, _>(12, &request, |answer| answer.topics[0].partitions.clone())
+                    .await;
+                if let Ok(mut told) = told {
+                    told.sort_by_key(|partition| partition.partition_index);
+                    return told;
+                }
+            }
+            rt::sleep(PAUSE).await;
+        }
+    }
+
     async fn try_leader(&self, topic: &str, partition: i32) -> io::Result<Option<SocketAddr>> {
+        self.try_broker(topic, partition, |found| found.leader_id).await
+    }
+
+    async fn try_broker(
+        &self,
+        topic: &str,
+        partition: i32,
+        of: impl Fn(&MetadataResponsePartition) -> i32,
+    ) -> io::Result<Option<SocketAddr>> {
         let mut caller = Caller::connect(self.bootstrap).await?;
         let wanted = MetadataRequestTopic { name: Some(topic), ..Default::default() };
         let request = MetadataRequest {
@@ -58,7 +100,7 @@ impl Guide {
                 let topic = answer.topics.iter().find(|found| found.name == Some(topic))?;
                 let mut partitions = topic.partitions.iter();
                 let found = partitions.find(|found| found.partition_index == partition)?;
-                let broker = answer.brokers.iter().find(|b| b.node_id == found.leader_id)?;
+                let broker = answer.brokers.iter().find(|b| b.node_id == of(found))?;
                 let ip: IpAddr = broker.host.parse().ok()?;
                 Some(SocketAddr::new(ip, u16::try_from(broker.port).ok()?))
             })

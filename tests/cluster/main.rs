@@ -21,6 +21,8 @@ mod offline;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod producer;
+mod reader;
+mod readers;
 #[cfg(feature = "planted-bugs")]
 #[path = "../support/rerun.rs"]
 mod rerun;

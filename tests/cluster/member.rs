@@ -196,7 +196,7 @@ impl Member {
     }
 }
 
-async fn fetch(caller: &mut Caller, group: &str, partition: i32) -> io::Result<Option<i64>> {
+pub async fn fetch(caller: &mut Caller, group: &str, partition: i32) -> io::Result<Option<i64>> {
     let topic = OffsetFetchRequestTopic { name: TOPIC, partition_indexes: vec![partition] };
     let request = OffsetFetchRequest {
         group_id: group,
@@ -251,7 +251,7 @@ async fn heartbeat(caller: &mut Caller, group: &str, seat: &Seat) -> io::Result<
 }
 
 /// A connection to the group's coordinator.
-async fn reach(guide: Guide, group: &str) -> io::Result<Caller> {
+pub async fn reach(guide: Guide, group: &str) -> io::Result<Caller> {
     let mut caller = Caller::connect(guide.bootstrap).await?;
     let request = FindCoordinatorRequest { key: group, ..Default::default() };
     let found = caller

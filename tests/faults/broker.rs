@@ -44,10 +44,18 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("what the test left: {}", self.0.display());
+        } else if let Some(place) = left() {
+            let name = self.0.file_name().expect("a name");
+            fs::rename(&self.0, place.join(name)).expect("the directory is left");
         } else {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
+}
+
+/// Where tests leave their data directories when somebody wants to see them (scripts/dump-left).
+pub fn left() -> Option<PathBuf> {
+    std::env::var_os("RINGMAIN_LEAVE").map(PathBuf::from)
 }
 
 /// How a broker is started, as often as wanted, always on the same directory and port.

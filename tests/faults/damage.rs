@@ -304,9 +304,12 @@ fn damage_is_not_cut_because_the_checkpoint_is_damaged_too() {
     for _ in 0..2 {
         let mut broker = setup.start();
         let mut client = Client::connect(broker.address()).expect("a connection");
-        let topic = Topic::describe(&mut client, "second");
-        let (records, error) = consume(&topic, &mut client);
-        assert!(error.is_some(), "nobody is told that {} of them are left", records.len());
+        // Either nobody leads it, or it cannot be read.
+        let topic = Topic::find(&mut client, "second").expect("metadata");
+        if let Some(topic) = topic {
+            let (records, error) = consume(&topic, &mut client);
+            assert!(error.is_some(), "nobody is told that {} of them are left", records.len());
+        }
         broker.assert_sound();
         broker.kill();
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ringmain::base::prng::Prng;
 use ringmain::model::error_code::ErrorCode;
 
-use crate::broker::{Broker, Setup};
+use crate::broker::{Broker, Setup, left};
 use crate::checker::{Anomaly, Logs, check};
 use crate::client::Client;
 use crate::history::Recorder;
@@ -93,7 +93,9 @@ impl Trial<'_> {
         self.outcome.acknowledged += recorder.history().acknowledged();
         if self.outcome.anomalies.is_empty() {
             let mut client = Client::connect(broker.address()).expect("a connection");
-            topics.iter().for_each(|topic| topic.delete(&mut client));
+            if left().is_none() {
+                topics.iter().for_each(|topic| topic.delete(&mut client));
+            }
             broker.stop();
         }
     }

@@ -1,6 +1,7 @@
 //! The broker as a process, and what may happen to it: killed under load, spoken to by hostile and
 //! by absurd clients, restarted with other cores. Whatever happens, what it promised holds.
 
+mod beats;
 mod broker;
 mod checker;
 mod client;

@@ -1,6 +1,7 @@
 //! What a compacted log must hold, as a plain list of everything that was appended.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use ringmain::log::Log;
 use ringmain::model::Offset;
@@ -46,16 +47,42 @@ impl Event {
 /// Epoch and last sequence number, -1 where none was used under it.
 pub type Producer = (i16, i32);
 
+/// A record and what became of it: committed (or nothing was to be committed), aborted, or still open.
+pub type Fated<'a> = (&'a Keyed, Option<bool>);
+
 #[derive(Default)]
 pub struct History {
+    /// By offset; what became of each record stands beside it.
     events: Vec<Event>,
+    fates: Vec<Option<bool>>,
     /// What each append made of its producer: offset behind it, producer id.
     producers: Vec<(Offset, i64, Producer)>,
 }
 
 impl History {
     pub fn record(&mut self, event: Event) {
+        assert!(event.offset() >= self.end(), "offsets rise");
+        let fate = match &event {
+            Event::Record { transaction: None, .. } => Some(true),
+            Event::Record { .. } => None,
+            Event::Marker { producer_id, commit, .. } => {
+                self.decide(*producer_id, Some(*commit));
+                None
+            }
+        };
         self.events.push(event);
+        self.fates.push(fate);
+    }
+
+    /// Says what became of the producer's records since its last marker.
+    fn decide(&mut self, producer_id: i64, fate: Option<bool>) {
+        for (event, known) in self.events.iter().zip(&mut self.fates).rev() {
+            match event {
+                Event::Marker { producer_id: id, .. } if *id == producer_id => return,
+                Event::Record { transaction: Some(id), .. } if *id == producer_id => *known = fate,
+                _ => {}
+            }
+        }
     }
 
     pub fn producer(&mut self, end: Offset, producer_id: i64, producer: Producer) {
@@ -66,9 +93,19 @@ impl History {
         self.events.last().map_or(0, |event| event.offset() + 1)
     }
 
-    /// A crash took what lies behind.
+    /// A crash took what lies behind, markers among it.
     pub fn cut(&mut self, end: Offset) {
-        self.events.retain(|event| event.offset() < end);
+        let kept = self.events.partition_point(|event| event.offset() < end);
+        let ended: BTreeSet<i64> = self.events[kept..]
+            .iter()
+            .filter_map(|event| match event {
+                Event::Marker { producer_id, .. } => Some(*producer_id),
+                Event::Record { .. } => None,
+            })
+            .collect();
+        self.events.truncate(kept);
+        self.fates.truncate(kept);
+        ended.into_iter().for_each(|producer_id| self.decide(producer_id, None));
         self.producers.retain(|(behind, ..)| *behind <= end);
     }
 
@@ -76,25 +113,21 @@ impl History {
         self.producers.iter().rfind(|(_, id, _)| *id == producer_id).map(|(.., last)| *last)
     }
 
-    /// Every record, and whether it is committed (or nothing is to be committed), aborted or open.
-    pub fn records(&self) -> BTreeMap<Offset, (&Keyed, Option<bool>)> {
-        let mut ended: BTreeMap<i64, bool> = BTreeMap::new();
-        let mut records = BTreeMap::new();
-        for event in self.events.iter().rev() {
-            match event {
-                Event::Marker { producer_id, commit, .. } => {
-                    ended.insert(*producer_id, *commit);
-                }
-                Event::Record { record, transaction } => {
-                    let fate = match transaction {
-                        None => Some(true),
-                        Some(producer_id) => ended.get(producer_id).copied(),
-                    };
-                    records.insert(record.offset, (record, fate));
-                }
-            }
-        }
-        records
+    /// The records at these offsets, in order.
+    pub fn records(&self, part: Range<Offset>) -> impl Iterator<Item = Fated<'_>> {
+        let at = |offset| self.events.partition_point(|event| event.offset() < offset);
+        let part = at(part.start)..at(part.end.max(part.start));
+        let fated = self.events[part.clone()].iter().zip(&self.fates[part]);
+        fated.filter_map(|(event, fate)| match event {
+            Event::Record { record, .. } => Some((record, *fate)),
+            Event::Marker { .. } => None,
+        })
+    }
+
+    /// The record at this offset; there must be one.
+    pub fn record_at(&self, offset: Offset) -> Fated<'_> {
+        let found = self.records(offset..offset + 1).next();
+        found.unwrap_or_else(|| panic!("no record was written at {offset}"))
     }
 
     pub fn has_open_transaction(&self, producer_id: i64) -> bool {

@@ -61,7 +61,10 @@ impl Groups {
     /// Whether it may commit; a member that may shows that it is alive with that.
     fn check_commit(&mut self, id: &str, commit: &Commit, now: Now) -> Result<(), ErrorCode> {
         let checked = self.with(id, now, |group, turn| {
-            let Kind::Classic(classic) = &mut group.kind;
+            let classic = match &mut group.kind {
+                Kind::Classic(classic) => classic,
+                Kind::Consumer(consumer) => return consumer.check_commit(commit),
+            };
             classic.check_commit(&commit.who, commit.writer.is_some())?;
             if commit.writer.is_none() {
                 classic.committed(&commit.who.member, turn);

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::broker::free_ports;
+use crate::broker::{Setup, free_ports};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -35,30 +35,55 @@ pub struct Kafka {
     dir: PathBuf,
     port: u16,
     running: bool,
+    /// Beside those of all.
+    settings: Vec<String>,
 }
 
 impl Kafka {
     /// On an empty directory, or on one that it knows.
     pub fn start(dir: &Path) -> Kafka {
-        let mut kafka = Kafka { dir: dir.to_owned(), port: free_ports(), running: false };
-        kafka.run("start");
-        kafka.running = true;
-        kafka
+        Kafka::new(dir, &[]).begin()
     }
 
     /// On the data that Ringmain closed in this directory.
     pub fn adopt(dir: &Path) -> Kafka {
-        let mut kafka = Kafka { dir: dir.to_owned(), port: free_ports(), running: false };
+        let kafka = Kafka::new(dir, &[]);
         kafka.run("adopt");
-        kafka.run("start");
-        kafka.running = true;
-        kafka
+        kafka.begin()
+    }
+
+    /// The same with the data directories of a broker of ours.
+    pub fn start_on(setup: &Setup) -> Kafka {
+        Kafka::on(setup).begin()
+    }
+
+    pub fn adopt_all(setup: &Setup) -> Kafka {
+        let kafka = Kafka::on(setup);
+        kafka.run("adopt");
+        kafka.begin()
+    }
+
+    fn on(setup: &Setup) -> Kafka {
+        let dirs = format!("log.dirs={}", setup.homes().join(","));
+        Kafka::new(setup.scratch(), &[dirs])
+    }
+
+    fn new(dir: &Path, settings: &[String]) -> Kafka {
+        let (dir, settings) = (dir.to_owned(), settings.to_vec());
+        Kafka { dir, port: free_ports(), running: false, settings }
+    }
+
+    fn begin(mut self) -> Kafka {
+        self.run("start");
+        self.running = true;
+        self
     }
 
     fn run(&self, verb: &str) {
         let dir = self.dir.to_string_lossy();
         let port = self.port.to_string();
-        run(&[&[verb, &dir, &port][..], &SETTINGS].concat());
+        let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
+        run(&[&[verb, &dir, &port][..], &SETTINGS, &settings].concat());
     }
 
     pub fn stop(mut self) {

@@ -70,6 +70,66 @@ fn ringmain_takes_over_what_a_killed_kafka_left() {
     broker.stop();
 }
 
+/// The partitions in each of several directories.
+fn spread(setup: &Setup) -> Vec<usize> {
+    let count = |home: String| {
+        let entries =
+            fs::read_dir(home).expect("a directory").map(|entry| entry.expect("an entry"));
+        entries.filter(|entry| entry.path().join("partition.metadata").exists()).count()
+    };
+    setup.homes().into_iter().map(count).collect()
+}
+
+/// Where Kafka keeps its data in two directories, a broker of ours takes over both, each partition where
+/// it is, also when one has forgotten what it knew; and gives them back.
+#[test]
+#[ignore = "needs Java and Maven: scripts/kafka-exchange"]
+fn ringmain_takes_over_two_directories_of_kafka_and_gives_them_back() {
+    for is_killed in [false, true] {
+        let setup = Setup::new("theirs-two").and_data();
+        let kafka = Kafka::start_on(&setup);
+        let mut written = Written::new(kafka.address());
+        written.go_on(kafka.address());
+        let before = spread(&setup);
+        assert!(before.iter().all(|&count| count > 2), "{before:?} partitions prove little");
+        match is_killed {
+            true => kafka.kill(),
+            false => kafka.stop(),
+        }
+        for cores in [2, 1] {
+            let broker = setup.clone().cores(cores).start();
+            written.check(broker.address());
+            broker.stop();
+            for home in setup.homes() {
+                verify(home.as_ref());
+                fs::remove_dir_all(format!("{home}/.ringmain")).expect("it was there");
+            }
+        }
+        let broker = setup.start();
+        written.check(broker.address());
+        // With the topics that came since, but nothing went elsewhere.
+        let after = spread(&setup);
+        assert!(before.iter().zip(&after).all(|(before, after)| before <= after), "{after:?}");
+        broker.stop();
+
+        written.forget_epochs();
+        let kafka = Kafka::adopt_all(&setup);
+        written.check(kafka.address());
+        let complaints = kafka.complaints();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+        let count = |all: &[usize]| all.iter().sum::<usize>();
+        assert_eq!(count(&spread(&setup)), count(&after), "all are there");
+        kafka.stop();
+
+        let broker = setup.start();
+        written.check(broker.address());
+        broker.kill();
+        let broker = setup.start();
+        written.check(broker.address());
+        broker.stop();
+    }
+}
+
 #[test]
 #[ignore = "needs Java and Maven: scripts/kafka-exchange"]
 fn ringmain_stays_out_of_what_kafka_has_open() {

@@ -3,9 +3,9 @@
 //! that some of the writes since its last flush are missing or torn. `scripts/power` runs these
 //! tests; they need root, /dev/fuse, loop devices and qemu-storage-daemon.
 
+mod again;
 mod broken;
 mod clocks;
-
 mod deeds;
 mod full;
 mod judge;
@@ -28,13 +28,14 @@ use std::time::{Duration, Instant};
 
 use ringmain::base::prng::Prng;
 
+use self::again::Watch;
 use self::deeds::{Diary, Doer};
 pub use self::judge::TRIMMED;
 use self::judge::{KEYED, READERS, Seen, WRITTEN};
 use self::tape::{Recording, Tape};
-use self::tools::{FileSystem, Mounted, Ram, copy_sparse};
+use self::tools::{FileSystem, Mounted, Ram, copy_sparse, text};
 use self::transfers::{Mover, Transfers};
-use crate::broker::{Broker, Setup};
+use crate::broker::{Broker, Setup, left};
 use crate::client::Client;
 use crate::history::{Event, Recorder};
 use crate::load::{Consumer, Idempotent, Load, Plain};
@@ -71,6 +72,8 @@ struct Outcome {
     points: u64,
     entries: u64,
     acknowledged: usize,
+    /// Files of deleted segments that were written again.
+    again: u64,
     /// Transactions.
     committed: usize,
     wrong: Vec<String>,
@@ -81,6 +84,7 @@ impl Outcome {
         self.points += other.points;
         self.entries += other.entries;
         self.acknowledged += other.acknowledged;
+        self.again += other.again;
         self.committed += other.committed;
         self.wrong.extend(other.wrong);
     }
@@ -197,11 +201,13 @@ impl Trial {
         self.recorder.count()
     }
 
-    /// Everything that happens to the device; the moments after each reading, too.
-    fn perform(&mut self, plan: &Plan) -> Vec<u64> {
+    /// Everything that happens to the device; the moments after each reading, too, and how many files
+    /// were written again.
+    fn perform(&mut self, plan: &Plan) -> (Vec<u64>, u64) {
         let mut reads = Vec::new();
         let mut broker = self.setup.start();
         self.make(&broker);
+        let watch = Watch::start(self.setup.data().join(format!("{TRIMMED}-0")));
         let mut work = self.work(&broker);
         thread::sleep(plan.load);
         if plan.lull {
@@ -231,7 +237,7 @@ impl Trial {
         broker.kill();
         // Nobody waits for answers any more.
         work.stop();
-        reads
+        (reads, watch.stop())
     }
 }
 
@@ -264,7 +270,7 @@ fn run(setup: &Setup, plan: Plan) -> Outcome {
         loads: 0,
         readers: 0,
     };
-    let reads = trial.perform(&plan);
+    let (reads, again) = trial.perform(&plan);
     let seen = Seen {
         history: trial.recorder.history(),
         deeds: trial.diary.deeds(),
@@ -274,6 +280,7 @@ fn run(setup: &Setup, plan: Plan) -> Outcome {
     let mut outcome = Outcome {
         entries: tape.len(),
         acknowledged: seen.history.acknowledged(),
+        again,
         committed: trial.transfers.count_committed(),
         ..Outcome::default()
     };
@@ -322,18 +329,26 @@ fn look(setup: &Setup, tape: &Tape, seen: &Seen, count: u64, image: &Path) -> Ve
     if !wrong.is_empty() {
         wrong.extend(broker.notices());
     }
-    broker.kill();
+    match left() {
+        Some(place) if wrong.is_empty() => {
+            broker.stop();
+            let name = format!("power-{}-{count}", tape.kind.name());
+            tools::run("cp", &["-r", text(&setup.data()), text(&place.join(name))]);
+        }
+        _ => broker.kill(),
+    }
     wrong
 }
 
 fn report(name: &str, outcome: &Outcome, began: Instant) {
     println!(
-        "{name}: {} moments of {} recorded requests, {} records acknowledged and {} transactions, in \
-         {:.1} s",
+        "{name}: {} moments of {} recorded requests, {} records acknowledged and {} transactions, {} \
+         files written again, in {:.1} s",
         outcome.points,
         outcome.entries,
         outcome.acknowledged,
         outcome.committed,
+        outcome.again,
         began.elapsed().as_secs_f64()
     );
     outcome.wrong.iter().for_each(|wrong| println!("{wrong}"));

@@ -26,9 +26,8 @@ pub async fn read_aborted(log: &Log, truth: &Shared, from: Offset, end: Offset) 
         let batches: Vec<Vec<u8>> =
             Batches::new(&bytes).map(|batch| batch.expect("whole").bytes.to_vec()).collect();
         let truth = truth.borrow();
-        let records = truth.history.records();
-        let shown = committed(&batches, aborted);
-        let wrong = shown.into_iter().find(|record| records[&record.offset].1 == Some(false));
+        let is_aborted = |record: &Keyed| truth.history.record_at(record.offset).1 == Some(false);
+        let wrong = committed(&batches, aborted).into_iter().find(is_aborted);
         if wrong.is_some() {
             return wrong;
         }
@@ -57,8 +56,8 @@ pub async fn read(plan: Rc<Plan>, log: Rc<Log>, truth: Shared, mut prng: Prng) {
         {
             let truth = truth.borrow();
             let mut wanted: BTreeMap<&[u8], &Keyed> = BTreeMap::new();
-            for (record, fate) in truth.history.records().values() {
-                if *fate == Some(true) {
+            for (record, fate) in truth.history.records(0..Offset::MAX) {
+                if fate == Some(true) {
                     wanted.insert(&record.key, record);
                 }
             }

@@ -1,7 +1,7 @@
 //! What must be true of a compacted log, whatever happened to its machine.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ringmain::log::Log;
@@ -43,15 +43,14 @@ pub fn judge(
 ) {
     assert!(start <= truth.given_up, "begins at {start}, given up to {}", truth.given_up);
     assert!(start >= truth.start_kept, "begins at {start}, deleted to {}", truth.start_kept);
-    let all = truth.history.records();
-    let below = || all.range(start..end.max(start)).map(|(_, record)| record);
+    let below = || truth.history.records(start..end);
     let mut last: BTreeMap<&[u8], &Keyed> = BTreeMap::new();
     for (record, _) in below().filter(|(_, fate)| *fate == Some(true)) {
         last.insert(&record.key, record);
     }
     let mut found: BTreeMap<&[u8], Vec<&Keyed>> = BTreeMap::new();
     for record in read {
-        let (original, fate) = all[&record.offset];
+        let (original, fate) = truth.history.record_at(record.offset);
         assert_eq!(record, original);
         assert_eq!(fate, Some(true), "shown, and not committed: {record:?}");
         found.entry(&record.key).or_default().push(record);
@@ -71,7 +70,8 @@ pub fn judge(
     }
     if truth.tried == 0 {
         let wanted = below().filter(|(_, fate)| *fate == Some(true));
-        let there = |offset| read.iter().any(|record| record.offset == offset);
+        let read: BTreeSet<Offset> = read.iter().map(|record| record.offset).collect();
+        let there = |offset| read.contains(&offset);
         let gone: Vec<Offset> =
             wanted.map(|(record, _)| record.offset).filter(|offset| !there(*offset)).collect();
         assert!(gone.is_empty(), "never cleaned, and gone of {start}..{end}: {gone:?}");

@@ -243,9 +243,8 @@ impl Life {
                     })
                     .collect();
                 let truth = self.truth.borrow();
-                let records = truth.history.records();
                 for shown in committed(&batches, aborted) {
-                    let (original, fate) = records[&shown.offset];
+                    let (original, fate) = truth.history.record_at(shown.offset);
                     assert_eq!(&shown, original);
                     assert_eq!(fate, Some(true), "shown, and not committed: {shown:?}");
                 }

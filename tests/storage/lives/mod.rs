@@ -134,7 +134,17 @@ fn inspect(sim: &Sim, host: HostId, seed: u64) {
     // still has of records below the log's start.
     faults.retain(|fault| fault.is_damage);
     assert_eq!(faults, [], "seed {seed}");
-    std::fs::remove_dir_all(dir).unwrap();
+    match std::env::var_os("RINGMAIN_LEAVE") {
+        // Somebody wants to see it (scripts/dump-left).
+        Some(place) => {
+            let kept = Path::new(&place).join(format!("life-{seed}"));
+            if kept.exists() {
+                std::fs::remove_dir_all(&kept).unwrap();
+            }
+            std::fs::rename(&dir, kept).unwrap();
+        }
+        None => std::fs::remove_dir_all(dir).unwrap(),
+    }
 }
 
 /// A fourth of the seeds, so that the parts run beside each other.

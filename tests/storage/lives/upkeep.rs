@@ -67,11 +67,12 @@ async fn retain(life: &Life, log: &Log) {
     if start == before {
         return;
     }
-    let truth = life.truth.borrow();
-    let records = truth.history.records();
-    let mut gone = records.range(before..start).map(|(_, (record, _))| record.time);
     let limit = now_ms - settings.retention_ms + DISORDER_MS;
-    let is_old = settings.retention_ms >= 0 && gone.all(|time| time < limit);
+    let are_past = || {
+        let truth = life.truth.borrow();
+        truth.history.records(before..start).all(|(record, _)| record.time < limit)
+    };
+    let is_old = settings.retention_ms >= 0 && are_past();
     let most = settings.retention_bytes;
     // A cleaning beside it makes segments smaller after it was decided which are too much.
     let left = if settings.compaction.is_some() { size } else { log.size_bytes() };
@@ -81,7 +82,6 @@ async fn retain(life: &Life, log: &Log) {
         "{before} to {start} is gone, {} of {size} left, {settings:?}",
         log.size_bytes()
     );
-    drop(truth);
     count(if is_old { &life.outcome.aged } else { &life.outcome.outgrown });
     give_up(life, start);
 }

@@ -48,7 +48,7 @@ final class GroupTests {
     }
 
     /** A consumer of a group; what it was given and what was taken, and what came to it. */
-    private static final class Member implements ConsumerRebalanceListener {
+    static final class Member implements ConsumerRebalanceListener {
         final Consumer<byte[], byte[]> consumer;
         final List<String> events = new ArrayList<>();
         final List<ConsumerRecord<byte[], byte[]>> came = new ArrayList<>();
@@ -83,7 +83,7 @@ final class GroupTests {
     }
 
     /** Polls the members in turn until something is true of them. */
-    private static void together(String what, Callable<Boolean> truth, Member... members)
+    static void together(String what, Callable<Boolean> truth, Member... members)
             throws Exception {
         eventually(what, () -> {
             for (Member member : members) member.consumer.poll(Duration.ofMillis(50)).forEach(member.came::add);

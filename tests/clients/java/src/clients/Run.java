@@ -26,6 +26,7 @@ public final class Run {
             tests.addAll(ConsumeTests.ALL);
             tests.addAll(AdminTests.ALL);
             tests.addAll(GroupTests.ALL);
+            tests.addAll(ConsumerProtocolTests.ALL);
             tests.addAll(TransactionTests.ALL);
         }
         boolean failed = false;
