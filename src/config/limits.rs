@@ -63,8 +63,8 @@ pub const GROUP_BATCHES_MAX: usize = 8;
 pub const CONSUMER_GROUP_BATCHES_MAX: usize = 64;
 /// Ids that one group has given out to members which have not joined with them yet.
 pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
-/// What a server-side assignor looks at to level its members' loads, some 0.1 s of work; then they
-/// stay as even as they are.
+/// What a server-side assignor may look at to level its members' loads, a fraction of a second's
+/// work; then they stay as even as they are.
 pub const ASSIGNMENT_STEPS_MAX: u64 = 10_000_000;
 
 /// Files of a partition's deleted segments that wait to be written again.

@@ -12,13 +12,13 @@ mod level;
 mod member;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
 use super::{Assignment, Subscriber, kept_or_new};
 use crate::base::planted;
 use crate::model::TopicId;
-use member::Member;
+use member::{Class, Member};
 
 /// The owner of a partition that had none.
 const NOBODY: usize = usize::MAX;
@@ -27,6 +27,8 @@ const NOBODY: usize = usize::MAX;
 struct Topic {
     id: TopicId,
     subscribers: Vec<usize>,
+    /// Their classes.
+    classes: Vec<usize>,
     /// Who had each partition.
     owners: Vec<usize>,
     /// The search that came by here last.
@@ -35,11 +37,13 @@ struct Topic {
 
 struct Table<'a> {
     subscribers: &'a BTreeMap<Rc<str>, Subscriber>,
+    /// Those that few subscribe to come first everywhere: who can have little else shall have these.
     topics: Vec<Topic>,
     members: Vec<Member>,
+    classes: Vec<Class>,
     /// How many searches there were.
     search: u64,
-    /// Topics and subscribers that they looked at.
+    /// Topics, and classes of subscribers, that they looked at.
     steps: u64,
 }
 
@@ -58,27 +62,33 @@ impl<'a> Table<'a> {
         subscribers: &'a BTreeMap<Rc<str>, Subscriber>,
         topics: &BTreeMap<TopicId, i32>,
     ) -> Table<'a> {
-        let mut places: BTreeMap<TopicId, usize> = BTreeMap::new();
-        let mut table =
-            Table { subscribers, topics: Vec::new(), members: Vec::new(), search: 0, steps: 0 };
+        let mut kinds: BTreeMap<&BTreeSet<TopicId>, usize> = BTreeMap::new();
+        let mut readers: BTreeMap<TopicId, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+        let mut members = Vec::new();
         for (at, subscriber) in subscribers.values().enumerate() {
-            for id in subscriber.topics.iter() {
-                let Some(&partitions) = topics.get(id) else { continue };
-                let place = *places.entry(*id).or_insert_with(|| {
-                    let owners = vec![NOBODY; usize::try_from(partitions).unwrap_or(0)];
-                    table.topics.push(Topic {
-                        id: *id,
-                        subscribers: Vec::new(),
-                        owners,
-                        search: 0,
-                    });
-                    table.topics.len() - 1
-                });
-                table.topics[place].subscribers.push(at);
+            let new = kinds.len();
+            let class = *kinds.entry(&*subscriber.topics).or_insert(new);
+            let mut member = Member { class, ..Member::default() };
+            for id in subscriber.topics.iter().filter(|id| topics.contains_key(id)) {
+                let (subscribers, classes) = readers.entry(*id).or_default();
+                subscribers.push(at);
+                classes.extend((class == new).then_some(class));
+                member.reads = true;
             }
+            members.push(member);
         }
+        let known = readers.into_iter().map(|(id, (subscribers, classes))| {
+            let owners = vec![NOBODY; usize::try_from(topics[&id]).unwrap_or(0)];
+            Topic { id, subscribers, classes, owners, search: 0 }
+        });
+        let mut known: Vec<Topic> = known.collect();
+        known.sort_by_key(|topic| (topic.subscribers.len(), Reverse(topic.owners.len())));
+        let places = known.iter().enumerate().map(|(place, topic)| (topic.id, place));
+        let places: BTreeMap<TopicId, usize> = places.collect();
+        let classes = kinds.iter().map(|_| Class::default()).collect();
+        let mut table = Table { subscribers, topics: known, members, classes, search: 0, steps: 0 };
         for (at, subscriber) in subscribers.values().enumerate() {
-            let mut member = Member::default();
+            let member = &mut table.members[at];
             let readable =
                 subscriber.owned.iter().filter(|(id, _)| subscriber.topics.contains(*id));
             for (id, partitions) in readable {
@@ -100,19 +110,13 @@ impl<'a> Table<'a> {
                 }
             }
             member.has = member.had.clone();
-            table.members.push(member);
         }
         table
     }
 
-    /// What nobody has goes to whoever has least; topics that few subscribe to come first.
+    /// What nobody has goes to whoever has least.
     fn deal_out(&mut self) {
-        let mut order: Vec<usize> = (0..self.topics.len()).collect();
-        order.sort_by_key(|&place| {
-            let topic = &self.topics[place];
-            (topic.subscribers.len(), Reverse(topic.owners.len()))
-        });
-        for place in order {
+        for place in 0..self.topics.len() {
             let topic = &self.topics[place];
             let free = topic.owners.iter().filter(|owner| **owner == NOBODY).count();
             if free == 0 {

@@ -26,12 +26,21 @@ def tidy(value):
         value = {key: tidy(one) for key, one in value.items()}
         for key, order in {"Members": lambda one: one["MemberId"], "Partitions": None,
                            "TopicPartitions": lambda one: (one.get("TopicName", ""), one["Partitions"]),
-                           "SubscribedTopicNames": None}.items():
+                           "Groups": lambda one: one["GroupId"], "SubscribedTopicNames": None}.items():
             if isinstance(value.get(key), list):
                 value[key] = sorted(value[key], key=order)
     elif isinstance(value, list):
         value = [tidy(one) for one in value]
     return value
+
+
+def shard(name, count):
+    """The partition of __consumer_offsets that a group belongs to: by Java's hash of its name."""
+    number = 0
+    for letter in name:
+        number = (31 * number + ord(letter)) & 0xFFFFFFFF
+    number -= (number >> 31) << 32
+    return (0 if number == -1 << 31 else abs(number)) % count
 
 
 class Modern:
@@ -42,6 +51,27 @@ class Modern:
         self.address = coordinator(broker, self.name)
         self.topic = broker.topic(partitions)
         self.epochs, self.owned = {}, {}
+        self.knows(self.topic)
+
+    def knows(self, topic):
+        """Waits until the coordinator has heard of the topic: Kafka's hears of it later than those who are asked for
+        metadata, each of its partitions for itself."""
+        (offsets,) = self.broker.ask("Metadata", 12, Topics=[{"Name": "__consumer_offsets"}])["Topics"]
+        count = len(offsets["Partitions"])
+        names = (f"{self.broker.prefix}-probe-{number}" for number in range(1000000))
+        group = next(name for name in names if shard(name, count) == shard(self.name, count))
+        probe, epoch, until = topic, JOIN, time.monotonic() + 10
+        while True:
+            told = self.broker.ask("ConsumerGroupHeartbeat", 1, self.address, GroupId=group, MemberId=probe, **{
+                "MemberEpoch": epoch, "RebalanceTimeoutMs": 60000, "SubscribedTopicNames": [topic],
+                "TopicPartitions": []})
+            if told["ErrorCode"] or told["Assignment"] and told["Assignment"]["TopicPartitions"]:
+                break
+            assert time.monotonic() < until, f"the coordinator of {self.name} does not know {topic}"
+            epoch = told["MemberEpoch"]
+            time.sleep(0.01)
+        assert told["ErrorCode"] == 0, told
+        self.broker.ask("ConsumerGroupHeartbeat", 1, self.address, GroupId=group, MemberId=probe, MemberEpoch=LEAVE)
 
     def ask(self, api, version, **fields):
         return tidy(self.broker.ask(api, version, self.address, **fields))
@@ -352,12 +382,14 @@ def static_double(broker):
 @case("modern-static-member-changes-its-mind-while-away")
 def changes_while_away(broker):
     group, other = static(broker), broker.topic(2)
+    group.knows(other)
     return [group.join("two", InstanceId="i", SubscribedTopicNames=[other]), group.has("two"), group.describe()]
 
 
 @case("modern-member-subscribes-to-another-topic")
 def another_topic(broker):
     group, other = one(broker), broker.topic(2)
+    group.knows(other)
     told = [group.beat(SubscribedTopicNames=[other]), group.beat(TopicPartitions=[]), group.has(), group.describe()]
     return told + [group.beat(SubscribedTopicNames=[other, group.topic]), group.has(), group.has(), group.describe()]
 
@@ -405,6 +437,7 @@ for assignor in ("uniform", "range"):
     def two_topics(broker, assignor=assignor):
         group = Modern(broker, partitions=3)
         other = broker.topic(3)
+        group.knows(other)
         both = {"SubscribedTopicNames": [group.topic, other], "ServerAssignor": assignor}
         group.join("one", **both)
         group.has("one")
@@ -501,7 +534,7 @@ def joins_classic(broker):
     shape["Members"] = sorted(({**member, "MemberId": member["MemberType"]} for member in shape["Members"]),
                               key=lambda member: member["MemberType"])
     told.append(shape)
-    told += [group.beat("new", LEAVE), old.ask("DescribeGroups", 6, Groups=[group.name])["Groups"][0]["GroupState"],
+    told += [group.beat("new", LEAVE), group.ask("DescribeGroups", 6, Groups=[group.name])["Groups"][0]["GroupState"],
              beat()]
     return told
 

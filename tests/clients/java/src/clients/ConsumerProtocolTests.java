@@ -37,6 +37,8 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
 import org.apache.kafka.common.errors.InvalidRegularExpression;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
+import org.apache.kafka.common.errors.UnknownMemberIdException;
 import org.apache.kafka.common.errors.UnreleasedInstanceIdException;
 import org.apache.kafka.common.errors.UnsupportedAssignorException;
 
@@ -58,12 +60,15 @@ final class ConsumerProtocolTests {
 
     /**
      * Readers of one topic, of both protocols. Each commits what it hands over, so that between them every record is
-     * read once; and nobody may be given what another has not handed over yet.
+     * read once; and nobody may be given what another has not handed over yet. A team is strict about it unless it has
+     * classic readers beside new ones: those may lose what they have when the group changes under them (Kafka's do),
+     * and then records come again.
      */
     private static final class Team {
         final Cluster cluster;
         final String topic;
         final int partitions;
+        final boolean strict;
         final Producer<byte[], byte[]> producer;
         final List<Reader> readers = new ArrayList<>();
         final Map<TopicPartition, Reader> owners = new HashMap<>();
@@ -85,19 +90,27 @@ final class ConsumerProtocolTests {
             @Override
             public void onPartitionsAssigned(Collection<TopicPartition> given) {
                 for (TopicPartition one : given) {
-                    check(owners.putIfAbsent(one, this) == null, one + " is given to a second reader");
+                    Reader other = owners.put(one, this);
+                    check(other == null || !strict, one + " is given to a second reader");
                 }
             }
 
             @Override
             public void onPartitionsRevoked(Collection<TopicPartition> taken) {
-                consumer.commitSync();
-                for (TopicPartition one : taken) check(owners.remove(one, this), one + " is taken from another reader");
+                try {
+                    consumer.commitSync();
+                } catch (CommitFailedException | RebalanceInProgressException late) {
+                    if (strict) throw late;
+                }
+                for (TopicPartition one : taken) {
+                    check(owners.remove(one, this) || !strict, one + " is taken from another reader");
+                }
             }
 
             @Override
             public void onPartitionsLost(Collection<TopicPartition> lost) {
-                throw new AssertionError(lost + " is lost");
+                check(!strict, lost + " is lost");
+                for (TopicPartition one : lost) owners.remove(one, this);
             }
 
             void leaves() throws Exception {
@@ -106,9 +119,10 @@ final class ConsumerProtocolTests {
             }
         }
 
-        Team(Cluster cluster, int partitions) throws Exception {
+        Team(Cluster cluster, int partitions, boolean strict) throws Exception {
             this.cluster = cluster;
             this.partitions = partitions;
+            this.strict = strict;
             topic = cluster.topic(partitions);
             producer = cluster.producer();
         }
@@ -117,11 +131,13 @@ final class ConsumerProtocolTests {
         void works() throws Exception {
             for (int partition = 0; partition < partitions; partition++) fill(producer, topic, partition, 5);
             sent += 5 * partitions;
-            polls("all is read, by everybody", () -> came.size() >= sent && owners.size() == partitions
+            polls("all is read, by everybody", () -> each() == sent && owners.size() == partitions
                     && readers.stream().allMatch(one -> has(one) >= partitions / readers.size()));
-            long each = came.stream().map(one -> one.partition() + "-" + one.offset()).distinct().count();
-            equal((long) sent, each, "records read at least once");
-            equal(sent, came.size(), "records read");
+            check(!strict || came.size() == sent, came.size() + " records came of " + sent);
+        }
+
+        private long each() {
+            return came.stream().map(one -> one.partition() + "-" + one.offset()).distinct().count();
         }
 
         private int has(Reader reader) {
@@ -150,7 +166,7 @@ final class ConsumerProtocolTests {
     }
 
     static void churn(Cluster cluster) throws Exception {
-        Team team = new Team(cluster, 12);
+        Team team = new Team(cluster, 12, true);
         Team.Reader one = team.new Reader("consumer");
         team.works();
         Team.Reader two = team.new Reader("consumer");
@@ -166,7 +182,7 @@ final class ConsumerProtocolTests {
 
     /** Readers are exchanged one by one while the others go on, and back again. */
     static void rolling(Cluster cluster) throws Exception {
-        Team team = new Team(cluster, 6);
+        Team team = new Team(cluster, 6, false);
         Team.Reader one = team.new Reader("classic"), two = team.new Reader("classic");
         team.works();
         equal(GroupType.CLASSIC, team.type(), "type at first");
@@ -274,7 +290,14 @@ final class ConsumerProtocolTests {
         String id = one.consumer.groupMetadata().memberId();
         get(cluster.admin().removeMembersFromConsumerGroup(topic,
                 new RemoveMembersFromConsumerGroupOptions(List.of(new MemberToRemove("one")))).all());
-        together("both again", () -> one.events.equals(List.of("+2", "-2", "+2")), one);
+        eventually("both again", () -> {
+            try {
+                one.consumer.poll(Duration.ofMillis(50));
+            } catch (UnknownMemberIdException gone) {
+                // Until the next heartbeat, whatever else it asks for may tell it first.
+            }
+            return one.events.equals(List.of("+2", "-2", "+2"));
+        });
         equal(id, one.consumer.groupMetadata().memberId(), "its id");
     }
 
