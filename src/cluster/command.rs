@@ -74,6 +74,12 @@ pub enum Command {
         first: PartitionId,
         directories: Vec<DirectoryId>,
     },
+    /// Replaces what is set for one consumer group.
+    SetGroupConfigs {
+        group: String,
+        #[rkyv(with = AsVec)]
+        configs: Overrides,
+    },
 }
 
 /// The command's frame, as the command of this index.

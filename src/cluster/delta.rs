@@ -39,6 +39,7 @@ pub enum Change {
     TopicConfigsChanged(TopicId),
     /// Of one host, or of all of them.
     BrokerConfigsChanged(Option<NodeId>),
+    GroupConfigsChanged(String),
     ProducerIdsAllocated {
         node: NodeId,
         first: i64,

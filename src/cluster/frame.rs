@@ -18,6 +18,7 @@ pub(super) struct Magic(pub [u8; 4]);
 
 pub(super) const COMMAND: Magic = Magic(*b"\xf5RMc");
 pub(super) const SNAPSHOT: Magic = Magic(*b"\xf5RMs");
+pub(super) const GROUPS: Magic = Magic(*b"\xf5RMg");
 pub(super) const DIRECTORIES: Magic = Magic(*b"\xf5RMd");
 
 /// Raised with every change of an archived type; older ones stay readable by types of their own.

@@ -72,6 +72,8 @@ pub struct ClusterImage {
     /// What is set online for all brokers, and for each host.
     pub(super) cluster_configs: Arc<Overrides>,
     pub(super) node_configs: Arc<BTreeMap<NodeId, Overrides>>,
+    /// What is set for single consumer groups.
+    pub(super) group_configs: Arc<BTreeMap<String, Overrides>>,
     pub(super) next_producer_id: i64,
     pub(super) applied: u64,
 }
@@ -171,7 +173,9 @@ impl ClusterImage {
     /// Bytes of what all topics and brokers set, which the controller bounds.
     pub fn config_bytes(&self) -> usize {
         let nodes: usize = self.node_configs.values().map(bytes_of).sum();
-        self.topics.config_bytes() + bytes_of(&self.cluster_configs) + nodes
+        let group = |(name, configs): (&String, &Overrides)| name.len() + bytes_of(configs);
+        let groups: usize = self.group_configs.iter().map(group).sum();
+        self.topics.config_bytes() + bytes_of(&self.cluster_configs) + nodes + groups
     }
 
     pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
@@ -227,6 +231,16 @@ impl ClusterImage {
     /// What is set online for every host.
     pub fn cluster_configs(&self) -> &Overrides {
         &self.cluster_configs
+    }
+
+    /// What is set for one consumer group, if anything is.
+    pub fn group_configs(&self, group: &str) -> Option<&Overrides> {
+        self.group_configs.get(group)
+    }
+
+    /// Groups for which something is set, by name.
+    pub fn groups_with_configs(&self) -> impl Iterator<Item = &str> {
+        self.group_configs.keys().map(String::as_str)
     }
 
     /// Takes the next command and tells what it changed.
@@ -303,6 +317,17 @@ impl ClusterImage {
                     }
                 }
                 Some(Change::BrokerConfigsChanged(*node))
+            }
+            Command::SetGroupConfigs { group, configs } => {
+                if self.group_configs(group).unwrap_or(const { &Overrides::new() }) == configs {
+                    return None;
+                }
+                let known = Arc::make_mut(&mut self.group_configs);
+                match configs.is_empty() {
+                    true => known.remove(group),
+                    false => known.insert(group.clone(), configs.clone()),
+                };
+                Some(Change::GroupConfigsChanged(group.clone()))
             }
             &Command::AllocateProducerIds { node, first, count } => {
                 let next = first.checked_add(i64::from(count))?;

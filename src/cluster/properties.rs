@@ -53,7 +53,7 @@ fn random_command(random: &mut Prng, image: &ClusterImage) -> Command {
     let id = topic_id(random);
     let partitions: Vec<Vec<Replica>> = (0..below(random, 4)).map(|_| replicas(random)).collect();
     let known = image.topic_by_id(id);
-    match below(random, 14) {
+    match below(random, 16) {
         0 => Command::FormatCluster { id: ClusterId([below(random, 3) as u8; 16]) },
         1 => Command::RegisterNode(node(random)),
         2..=4 => {
@@ -83,6 +83,10 @@ fn random_command(random: &mut Prng, image: &ClusterImage) -> Command {
             directories: (0..below(random, 3))
                 .map(|_| DirectoryId([below(random, 3) as u8; 16]))
                 .collect(),
+        },
+        12 => Command::SetGroupConfigs {
+            group: format!("g{}", below(random, 3)),
+            configs: configs(random),
         },
         _ => Command::PlacePartition {
             id,

@@ -1,7 +1,8 @@
 //! An image in one piece, so that the journal before it can go.
 //!
-//! One frame whose index is that of the last command in the image, and behind it another that says in
-//! which data directories partitions lie, if anybody has chosen any. Unlike a journal's end, nothing
+//! One frame whose index is that of the last command in the image; behind it another with what is set
+//! for consumer groups, if anything is, and a last one that says in which data directories partitions
+//! lie, if anybody has chosen any. Each but the last says whether another follows. Unlike a journal's end, nothing
 //! of a snapshot may be missing: it is good as a whole, or it is refused.
 
 use std::collections::BTreeMap;
@@ -46,6 +47,13 @@ struct NodeConfigsRecord {
     configs: Overrides,
 }
 
+#[derive(Archive, Serialize, Deserialize)]
+struct GroupConfigsRecord {
+    group: String,
+    #[rkyv(with = AsVec)]
+    configs: Overrides,
+}
+
 /// Where the partitions of a topic lie on a host.
 #[derive(Archive, Serialize, Deserialize)]
 struct DirectoriesRecord {
@@ -84,8 +92,20 @@ pub fn encode(image: &ClusterImage) -> Vec<u8> {
     });
     let held: Vec<DirectoriesRecord> =
         held.map(|(id, node, directories)| DirectoriesRecord { id, node, directories }).collect();
+    let groups = image.group_configs.iter();
+    let groups: Vec<GroupConfigsRecord> = groups
+        .map(|(group, configs)| GroupConfigsRecord {
+            group: group.clone(),
+            configs: configs.clone(),
+        })
+        .collect();
     // Which also says whether another frame follows.
-    let mut bytes = frame::seal(frame::SNAPSHOT, image.applied, !held.is_empty(), &payload);
+    let more = !groups.is_empty() || !held.is_empty();
+    let mut bytes = frame::seal(frame::SNAPSHOT, image.applied, more, &payload);
+    if !groups.is_empty() {
+        let payload = rkyv::to_bytes::<rancor::Error>(&groups).expect("memory takes the image");
+        bytes.extend(frame::seal(frame::GROUPS, image.applied, !held.is_empty(), &payload));
+    }
     if !held.is_empty() {
         let payload = rkyv::to_bytes::<rancor::Error>(&held).expect("memory takes the image");
         bytes.extend(frame::seal(frame::DIRECTORIES, image.applied, true, &payload));
@@ -99,14 +119,30 @@ pub fn decode(bytes: &[u8]) -> Result<ClusterImage, FrameFault> {
     let record = rkyv::from_bytes::<ImageRecord, rancor::Error>(&aligned(frame.payload))
         .map_err(|fault| FrameFault::Payload(fault.to_string()))?;
     let mut image = rebuild(record, frame.index)?;
-    let rest = &bytes[frame.len()..];
-    match (frame.joins, rest.is_empty()) {
+    let mut rest = &bytes[frame.len()..];
+    let mut more = frame.joins;
+    if let Some(frame) = more.then(|| frame::open(frame::GROUPS, rest, SNAPSHOT_BYTES_MAX))
+        && frame != Err(FrameFault::Magic)
+    {
+        let frame = frame?;
+        if frame.index != image.applied {
+            return Err(FrameFault::Payload("settings of groups of another snapshot".into()));
+        }
+        let bytes = aligned(frame.payload);
+        let groups = rkyv::from_bytes::<Vec<GroupConfigsRecord>, rancor::Error>(&bytes)
+            .map_err(|fault| FrameFault::Payload(fault.to_string()))?;
+        let groups = groups.into_iter().map(|record| (record.group, record.configs));
+        image.group_configs = Arc::new(groups.collect());
+        more = frame.joins;
+        rest = &rest[frame.len()..];
+    }
+    match (more, rest.is_empty()) {
         (false, true) => return Ok(image),
         (false, false) => return Err(FrameFault::Payload("bytes follow the snapshot".into())),
         (true, _) => {}
     }
     let held = frame::open(frame::DIRECTORIES, rest, SNAPSHOT_BYTES_MAX)?;
-    if held.len() != rest.len() || held.index != frame.index {
+    if held.len() != rest.len() || held.index != image.applied {
         return Err(FrameFault::Payload("bytes follow the snapshot".into()));
     }
     let held = rkyv::from_bytes::<Vec<DirectoriesRecord>, rancor::Error>(&aligned(held.payload))

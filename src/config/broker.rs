@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use super::choice::MigrationPolicy;
 use super::limits::{
     CONNECTIONS_PER_CORE_MAX, CORES_MAX, DATA_DIRS_MAX, FETCH_BYTES_MAX, FETCH_SESSIONS_MAX,
     FRAME_BYTES_MAX, HOST_BYTES_MAX, LANES_MAX, MEMORY_PER_CORE_BYTES_MIN, NODE_ID_MAX,
@@ -290,11 +291,61 @@ properties! {
         /// Members of one group.
         "group.max.size" as group_max_size: i32, Kind::int_from(1)
             => "2147483647", Restart, Medium;
+        /// Milliseconds without a heartbeat after which a member of a consumer group of the new
+        /// protocol (KIP-848) is taken for dead; groups may have their own
+        /// (`consumer.session.timeout.ms`).
+        "group.consumer.session.timeout.ms" as group_consumer_session_timeout_ms: i32,
+            Kind::int_from(1) => "45000", Restart, Medium;
+        /// The shortest of these times that can be set for one group.
+        "group.consumer.min.session.timeout.ms" as group_consumer_min_session_timeout_ms: i32,
+            Kind::int_from(1) => "45000", Restart, Medium;
+        /// The longest.
+        "group.consumer.max.session.timeout.ms" as group_consumer_max_session_timeout_ms: i32,
+            Kind::int_from(1) => "60000", Restart, Medium;
+        /// Milliseconds between two heartbeats of a member of such a group, as the broker tells it;
+        /// groups may have their own (`consumer.heartbeat.interval.ms`).
+        "group.consumer.heartbeat.interval.ms" as group_consumer_heartbeat_interval_ms: i32,
+            Kind::int_from(1) => "5000", Restart, Medium;
+        /// The shortest interval that can be set for one group.
+        "group.consumer.min.heartbeat.interval.ms" as group_consumer_min_heartbeat_interval_ms: i32,
+            Kind::int_from(1) => "5000", Restart, Medium;
+        /// The longest.
+        "group.consumer.max.heartbeat.interval.ms" as group_consumer_max_heartbeat_interval_ms: i32,
+            Kind::int_from(1) => "15000", Restart, Medium;
+        /// Members of one group of the new protocol.
+        "group.consumer.max.size" as group_consumer_max_size: i32, Kind::int_from(1)
+            => "2147483647", Restart, Medium;
+        /// How partitions can be shared among the members of such a group; the first one is taken
+        /// where no member asks for one. `uniform` shares all partitions evenly, `range` keeps
+        /// those of topics with as many partitions together.
+        "group.consumer.assignors" as group_consumer_assignors: Vec<String>,
+            Kind::ListOf(&["uniform", "range"]) => "uniform,range", Restart, Medium;
+        /// Whether a group may go over from one protocol to the other while it has members:
+        /// `upgrade` to the new one when the first member joins that speaks it, `downgrade` when the
+        /// last one leaves, both (`bidirectional`), or neither (`disabled`).
+        "group.consumer.migration.policy" as group_consumer_migration_policy: MigrationPolicy,
+            Kind::OneOf(MigrationPolicy::NAMES) => "bidirectional", Restart, Medium;
+        /// Milliseconds between two times that partitions are shared anew in one group; what changes
+        /// meanwhile is taken together. Groups may have their own (`consumer.assignment.interval.ms`).
+        "group.consumer.assignment.interval.ms" as group_consumer_assignment_interval_ms: i32,
+            Kind::int_from(0) => "1000", Restart, Medium;
+        /// The shortest of these times that can be set for one group.
+        "group.consumer.min.assignment.interval.ms" as group_consumer_min_assignment_interval_ms:
+            i32, Kind::int_from(0) => "0", Restart, Medium;
+        /// The longest.
+        "group.consumer.max.assignment.interval.ms" as group_consumer_max_assignment_interval_ms:
+            i32, Kind::int_from(0) => "15000", Restart, Medium;
+        /// Milliseconds after which the patterns of a group are matched again though no topic came.
+        "group.consumer.regex.refresh.interval.ms" as group_consumer_regex_refresh_interval_ms: i32,
+            Kind::int_from(10_000) => "600000", Restart, Medium;
         /// Partitions in one answer to DescribeTopicPartitions.
         "max.request.partition.size.limit" as max_request_partition_size_limit: i32,
             Kind::int_from(1) => "2000", Online, Medium;
     }
     accepted {
+        /// Whether the partitions of groups of the new protocol are shared out beside the heartbeats.
+        /// Accepted for Kafka's tools; the core that owns a group does it at once.
+        "group.consumer.assignor.offload.enable": Kind::Bool => "true", Restart, Medium;
         /// Bytes read at a time when transactions are loaded. Accepted for Kafka's tools.
         "transaction.state.log.load.buffer.size": Kind::int_from(1) => "5242880", Restart, High;
         /// Whether transactions without a time-out (KIP-939) are allowed. Accepted for Kafka's
@@ -377,6 +428,7 @@ impl BrokerConfig {
                 self.memory_per_core_bytes
             )));
         }
+        self.validate_group_times()?;
         let dirs = &self.log_dirs;
         let twice = (1..dirs.len()).find(|&at| dirs[..at].contains(&dirs[at]));
         match twice {
@@ -388,6 +440,47 @@ impl BrokerConfig {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// What is set for all groups lies between what may be set for one, and nobody is taken for
+    /// dead before the next heartbeat.
+    fn validate_group_times(&self) -> Result<(), Invalid> {
+        let session = ("session.timeout.ms", self.group_consumer_session_timeout_ms);
+        let heartbeat = ("heartbeat.interval.ms", self.group_consumer_heartbeat_interval_ms);
+        let sharing = ("assignment.interval.ms", self.group_consumer_assignment_interval_ms);
+        let bounds = [
+            (
+                session,
+                self.group_consumer_min_session_timeout_ms,
+                self.group_consumer_max_session_timeout_ms,
+            ),
+            (
+                heartbeat,
+                self.group_consumer_min_heartbeat_interval_ms,
+                self.group_consumer_max_heartbeat_interval_ms,
+            ),
+            (
+                sharing,
+                self.group_consumer_min_assignment_interval_ms,
+                self.group_consumer_max_assignment_interval_ms,
+            ),
+        ];
+        for ((name, value), min, max) in bounds {
+            if !(min..=max).contains(&value) {
+                return Err(Invalid::Together(format!(
+                    "group.consumer.{name} ({value}) must lie between group.consumer.min.{name} \
+                     ({min}) and group.consumer.max.{name} ({max})"
+                )));
+            }
+        }
+        if heartbeat.1 >= session.1 {
+            return Err(Invalid::Together(format!(
+                "group.consumer.heartbeat.interval.ms ({}) must be less than \
+                 group.consumer.session.timeout.ms ({})",
+                heartbeat.1, session.1
+            )));
+        }
+        Ok(())
     }
 
     /// The host name that clients are told.

@@ -41,6 +41,24 @@ choices! {
         CreateTime = "CreateTime",
         LogAppendTime = "LogAppendTime",
     }
+
+    /// Between which protocols a consumer group may change while it has members (KIP-848).
+    MigrationPolicy {
+        Bidirectional = "bidirectional",
+        Upgrade = "upgrade",
+        Downgrade = "downgrade",
+        Disabled = "disabled",
+    }
+}
+
+impl MigrationPolicy {
+    pub fn may_upgrade(self) -> bool {
+        matches!(self, MigrationPolicy::Bidirectional | MigrationPolicy::Upgrade)
+    }
+
+    pub fn may_downgrade(self) -> bool {
+        matches!(self, MigrationPolicy::Bidirectional | MigrationPolicy::Downgrade)
+    }
 }
 
 /// What happens to old segments. Neither: everything is kept.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::settings::{Source, fallback_property};
-use super::{BrokerSettings, Effect, Overrides, Property, broker, topic};
+use super::{BrokerSettings, Effect, Overrides, Property, Table, broker, group, topic};
 
 /// One setting as it is described. None of ours is sensitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +29,23 @@ pub struct Synonym {
 impl BrokerSettings {
     /// Every setting of a topic with these settings of its own, by name.
     pub fn describe_topic(&self, overrides: &Overrides) -> Vec<Described> {
+        self.describe_all(&topic::TABLE, overrides, Source::Topic)
+    }
+
+    /// Every setting of a consumer group with these settings of its own, by name.
+    pub fn describe_group(&self, overrides: &Overrides) -> Vec<Described> {
+        self.describe_all(&group::TABLE, overrides, Source::Group)
+    }
+
+    fn describe_all(
+        &self,
+        table: &'static Table,
+        overrides: &Overrides,
+        source: Source,
+    ) -> Vec<Described> {
         let describe = |property: &'static Property| {
             let own = overrides.get(property.name).filter(|value| property.kind.accepts(value));
-            let own = own.map(|value| synonym(property, value, Source::Topic));
+            let own = own.map(|value| synonym(property, value, source));
             let fallbacks = property.fallbacks.iter().map(fallback_property);
             let synonyms: Vec<Synonym> = own
                 .into_iter()
@@ -40,7 +54,7 @@ impl BrokerSettings {
             let value = self.topic_value(property, overrides);
             described(property, value, synonyms)
         };
-        topic::TABLE.iter().map(describe).collect()
+        table.iter().map(describe).collect()
     }
 
     /// Every setting of the broker itself, by name.

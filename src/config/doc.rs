@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Effect, Importance, Property, broker, topic};
+use super::{Effect, Importance, Property, broker, group, topic};
 
 /// The whole page.
 pub fn markdown() -> String {
@@ -20,6 +20,14 @@ pub fn markdown() -> String {
          ## Topics\n",
     );
     for property in topic::TABLE.iter() {
+        entry(&mut page, property);
+    }
+    page.push_str(
+        "\n## Consumer groups\n\n\
+         Of single groups of the new protocol (`kafka-configs.sh --entity-type groups`). All work \
+         online.\n",
+    );
+    for property in group::TABLE.iter() {
         entry(&mut page, property);
     }
     page.push_str("\n## Brokers\n");

@@ -59,8 +59,13 @@ pub const GROUPS_PER_PARTITION_MAX: usize = 100_000;
 /// Bytes of what the members of a group say of all their protocols, in the largest batches of the
 /// partition that keeps it.
 pub const GROUP_BATCHES_MAX: usize = 8;
+/// The same of the topics that the members of a group of the new protocol subscribe to.
+pub const CONSUMER_GROUP_BATCHES_MAX: usize = 64;
 /// Ids that one group has given out to members which have not joined with them yet.
 pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
+/// What a server-side assignor may look at to level its members' loads, a fraction of a second's
+/// work; then they stay as even as they are.
+pub const ASSIGNMENT_STEPS_MAX: u64 = 10_000_000;
 
 /// Files of a partition's deleted segments that wait to be written again.
 pub const SEGMENTS_RECYCLED_MAX: i32 = 2;

@@ -1,4 +1,4 @@
-//! Settings: each is declared once, in [`topic`] or [`broker`]. From the declaration come the
+//! Settings: each is declared once, in [`topic`], [`group`] or [`broker`]. From the declaration come the
 //! typed struct, the checking of values, the answer to DescribeConfigs and `docs/config.md`.
 //!
 //! Values travel as text, as Kafka's tools send them, in [`Overrides`]; layers of them make up
@@ -9,6 +9,7 @@ pub mod choice;
 pub mod describe;
 pub mod doc;
 pub mod file;
+pub mod group;
 mod invalid;
 pub mod limits;
 mod nearest;
@@ -19,6 +20,7 @@ pub mod topic;
 mod value;
 
 pub use broker::BrokerConfig;
+pub use group::GroupConfig;
 pub use invalid::Invalid;
 pub use property::{Effect, Fallback, Importance, Kind, Property, Range};
 pub use settings::{BrokerSettings, Source};

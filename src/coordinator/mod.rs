@@ -10,5 +10,7 @@ pub mod hash;
 pub mod outcome;
 pub mod timers;
 pub mod txn;
+pub mod view;
 
 pub use outcome::{Call, Entry, Machine, Now, Outcome, Record, Rules, Seed, Writer, batch_bytes};
+pub use view::{TopicFacts, View};

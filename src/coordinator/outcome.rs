@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::view::View;
 use crate::base::prng::Prng;
 use crate::base::time::Instant;
 use crate::config::BrokerConfig;
@@ -100,6 +101,7 @@ pub struct Rules {
     pub config: Rc<BrokerConfig>,
     /// No batch may be larger: see [`batch_bytes`].
     pub batch_bytes_max: usize,
+    pub view: Rc<dyn View>,
 }
 
 /// The rules of one partition of an internal topic. What is durable changes by
@@ -113,7 +115,7 @@ pub trait Machine: Sized + 'static {
 
     fn new(seed: Seed) -> Self;
 
-    /// The settings have changed.
+    /// The settings have changed, or the cluster has.
     fn obey(&mut self, rules: Rules);
 
     /// Takes in one entry, in the order of the log.

@@ -14,10 +14,10 @@ use crate::wire::primitives::Writer;
 
 /// Feature levels: name, lowest, highest, in force (Kafka 4: `kafka-features.sh`).
 /// metadata.version 30 is 4.3-IV0. transaction.version 2 is KIP-890: producers that know it have an
-/// epoch for each transaction, and add no partitions before they write to them. Groups stand at
-/// their oldest level.
-const FEATURES: [(&str, i16, i16, i16); 2] =
-    [("metadata.version", 7, 30, 30), ("transaction.version", 0, 2, 2)];
+/// epoch for each transaction, and add no partitions before they write to them. group.version 1 is
+/// KIP-848, groups whose partitions the broker shares.
+const FEATURES: [(&str, i16, i16, i16); 3] =
+    [("group.version", 0, 1, 1), ("metadata.version", 7, 30, 30), ("transaction.version", 0, 2, 2)];
 
 /// Clients know features that begin at level 0.
 const LEVEL_ZERO: i16 = 4;

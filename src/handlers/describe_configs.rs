@@ -5,8 +5,8 @@ use super::Cx;
 use super::reply::Reply;
 use crate::cluster::Lane;
 use crate::cluster::controller::{Refusal, Resource};
-use crate::config::Source;
 use crate::config::describe::Described;
+use crate::config::{Overrides, Source};
 use crate::model::error_code::ErrorCode;
 use crate::model::ids::BrokerId;
 use crate::model::topic_name;
@@ -20,6 +20,7 @@ use crate::wire::messages::describe_configs::{
 pub const TOPIC: i8 = 2;
 pub const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
+pub const GROUP: i8 = 32;
 
 pub async fn handle(cx: &Cx<'_>, request: DescribeConfigsRequest<'_>) -> Reply {
     let described: Vec<_> =
@@ -56,6 +57,7 @@ pub fn resource(kind: i8, name: &str) -> Result<Resource, Refusal> {
             Ok(id) => Ok(Resource::Broker(BrokerId(id))),
             Err(_) => Err(invalid(format!("a broker's name is its number, not {name:?}"))),
         },
+        GROUP => Ok(Resource::Group(name.to_owned())),
         _ => Err(invalid(format!("resources of type {kind} have no settings here"))),
     }
 }
@@ -79,6 +81,14 @@ fn describe(cx: &Cx<'_>, request: &DescribeConfigsResource<'_>) -> Result<Vec<De
             }
         },
         Resource::AllBrokers => settings.describe_cluster(),
+        Resource::Group(name) if name.is_empty() => {
+            let message = "Group name must not be empty";
+            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        }
+        // As in Kafka, one that is not there has the settings that it would have.
+        Resource::Group(name) => {
+            settings.describe_group(image.group_configs(&name).unwrap_or(&Overrides::new()))
+        }
         Resource::Broker(id) => match image.broker(id) {
             Some((node, lane)) if node.id == cx.shard().node() => {
                 let mut described = settings.describe_broker();

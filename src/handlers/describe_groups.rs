@@ -22,15 +22,14 @@ pub async fn handle(cx: &Cx<'_>, request: DescribeGroupsRequest<'_>) -> Reply {
             Err(error) => Described { error, ..Default::default() },
         };
         let is_missing = one.error == ErrorCode::GROUP_ID_NOT_FOUND;
-        let message = is_missing.then(|| format!("Group {group} not found."));
         if is_missing && cx.version() < TELLS_MISSING {
             one.error = ErrorCode::NONE;
         }
-        described.push((*group, one, message));
+        described.push((*group, one));
     }
-    let groups = described.iter().map(|(group_id, one, message)| DescribedGroup {
+    let groups = described.iter().map(|(group_id, one)| DescribedGroup {
         error_code: one.error,
-        error_message: message.as_deref(),
+        error_message: one.message.as_deref(),
         group_id,
         group_state: one.state,
         protocol_type: &one.protocol_type,

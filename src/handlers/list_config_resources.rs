@@ -1,16 +1,15 @@
-//! ListConfigResources: what has settings (KIP-1142): topics, and brokers.
+//! ListConfigResources: what has settings (KIP-1142): topics, brokers, and the groups that have any.
 
 use super::Cx;
-use super::describe_configs::{BROKER, TOPIC};
+use super::describe_configs::{BROKER, GROUP, TOPIC};
 use super::reply::Reply;
 use crate::model::error_code::ErrorCode;
 use crate::wire::messages::list_config_resources::{
     ConfigResource, ListConfigResources, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
 
-/// Resources of clients' metrics and of groups; this broker has none of either.
+/// Resources of clients' metrics, of which this broker has none.
 const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
 const BROKER_LOGGER: i8 = 8;
 
 pub async fn handle(cx: &Cx<'_>, request: ListConfigResourcesRequest) -> Reply {
@@ -31,7 +30,8 @@ pub async fn handle(cx: &Cx<'_>, request: ListConfigResourcesRequest) -> Reply {
             BROKER | BROKER_LOGGER => {
                 response.config_resources.extend(brokers.iter().map(|name| resource(name)));
             }
-            CLIENT_METRICS | GROUP => {}
+            GROUP => response.config_resources.extend(image.groups_with_configs().map(resource)),
+            CLIENT_METRICS => {}
             _ => {
                 let refused = ListConfigResourcesResponse {
                     error_code: ErrorCode::UNSUPPORTED_VERSION,

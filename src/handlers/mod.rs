@@ -9,6 +9,8 @@ mod alter_configs;
 mod alter_replica_log_dirs;
 mod api_versions;
 mod appending;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod cx;
@@ -135,6 +137,8 @@ apis! {
         incremental_alter_configs::IncrementalAlterConfigs,
         offset_delete::OffsetDelete,
         describe_cluster::DescribeCluster,
+        consumer_group_heartbeat::ConsumerGroupHeartbeat,
+        consumer_group_describe::ConsumerGroupDescribe,
         list_config_resources::ListConfigResources,
         describe_topic_partitions::DescribeTopicPartitions,
     }

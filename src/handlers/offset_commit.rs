@@ -16,6 +16,8 @@ use crate::wire::messages::offset_commit::{
 const BY_ID: i16 = 10;
 /// Before, a group that does not exist has no generation that could be the right one.
 const TELLS_MISSING: i16 = 9;
+/// Clients know of members' epochs (KIP-848).
+const KNOWS_EPOCHS: i16 = 9;
 
 pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
     // What each partition is refused for before the coordinator is asked.
@@ -33,6 +35,7 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
                 instance: request.group_instance_id.map(str::to_owned),
                 generation: request.generation_id_or_member_epoch,
             },
+            knows_epochs: cx.version() >= KNOWS_EPOCHS,
             retention_ms: Some(request.retention_time_ms).filter(|&ms| ms >= 0),
             writer: None,
             topics: asked,

@@ -27,7 +27,7 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetFetchRequest<'_>) -> Reply {
         };
         topics.iter().map(topic).collect()
     });
-    let fetch = Fetch { topics, require_stable: request.require_stable };
+    let fetch = Fetch { topics, who: None, require_stable: request.require_stable };
     let fetched = match fetch_of(cx, request.group_id, fetch).await {
         Ok(fetched) => fetched,
         Err(error) => {
@@ -56,6 +56,7 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetFetchRequest<'_>) -> Reply {
 async fn fetch_of(cx: &Cx<'_>, group: &str, fetch: Fetch) -> Result<Vec<FetchedTopic>, ErrorCode> {
     match cx.ask_group(group, Ask::Fetch(fetch)).await? {
         Answer::Fetched(topics) => Ok(topics),
+        Answer::Refused(error) => Err(error),
         _ => Err(UNEXPECTED),
     }
 }
@@ -111,8 +112,12 @@ async fn one_group(
     require_stable: bool,
 ) -> Result<Vec<Found>, ErrorCode> {
     let by_id = cx.version() >= BY_ID;
+    let who = match (group.member_id, group.member_epoch) {
+        (None, ..0) => None,
+        (member, epoch) => Some((member.unwrap_or_default().to_owned(), epoch)),
+    };
     let Some(topics) = &group.topics else {
-        let fetch = Fetch { topics: None, require_stable };
+        let fetch = Fetch { topics: None, who, require_stable };
         let fetched = fetch_of(cx, group.group_id, fetch).await?;
         // A topic that is gone has no id by which it could be named.
         let found = fetched.into_iter().filter_map(|FetchedTopic { name, partitions }| {
@@ -132,7 +137,7 @@ async fn one_group(
         known.push(name.is_some());
         asked.extend(name.map(|name| (name, topic.partition_indexes.clone())));
     }
-    let fetch = Fetch { topics: Some(asked), require_stable };
+    let fetch = Fetch { topics: Some(asked), who, require_stable };
     let mut fetched = fetch_of(cx, group.group_id, fetch).await?.into_iter();
     let found = topics.iter().zip(known).map(|(topic, known)| {
         let fetched = if known { fetched.next() } else { None };

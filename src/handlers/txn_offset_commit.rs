@@ -46,6 +46,14 @@ pub async fn handle(cx: &Cx<'_>, request: TxnOffsetCommitRequest<'_>) -> Reply {
             }
         }
     }
+    if cx.version() < BY_ID {
+        // Older clients do not know of it.
+        for code in codes.iter_mut().flatten() {
+            if *code == ErrorCode::STALE_MEMBER_EPOCH {
+                *code = ErrorCode::ILLEGAL_GENERATION;
+            }
+        }
+    }
     let topics = request.topics.iter().zip(codes).map(|(topic, codes)| {
         let partitions = topic.partitions.iter().zip(codes);
         TxnOffsetCommitResponseTopic {
@@ -95,6 +103,7 @@ async fn commit(
             instance: request.group_instance_id.map(str::to_owned),
             generation: request.generation_id_or_member_epoch,
         },
+        knows_epochs: true,
         retention_ms: None,
         writer: Some(writer),
         topics,

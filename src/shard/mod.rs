@@ -50,6 +50,7 @@ use crate::base::slab::Slab;
 use crate::cluster::ClusterImage;
 use crate::config::broker::BrokerConfig;
 use crate::config::{BrokerSettings, Overrides};
+use crate::coordinator::View;
 use crate::coordinator::group::Groups;
 use crate::coordinator::txn::TxnMachine;
 use crate::log;
@@ -121,6 +122,8 @@ pub struct Shard {
     /// For ids that are made here.
     random: RefCell<Prng>,
     groups: Seats<Groups>,
+    /// The image as the machines see it, once one has asked.
+    view: RefCell<Option<Rc<dyn View>>>,
     transactions: Seats<TxnMachine>,
     /// Partitions of `__transaction_state` and ids of transactions whose markers are being written.
     marking: RefCell<BTreeSet<(i32, String)>>,
@@ -219,6 +222,7 @@ impl Shard {
             pace: Pace::default(),
             random: RefCell::new(random),
             groups: Seats::default(),
+            view: RefCell::default(),
             transactions: Seats::default(),
             marking: RefCell::default(),
             producer_ids: Cell::new((0, 0)),

@@ -60,13 +60,19 @@ impl Shard {
             self.review_outages(false);
             self.topics_gone(&gone);
         }
+        let (mut changed, mut new) = (gone, false);
         for topic in image.topics() {
             let known = old.topic_by_id(topic.id);
             if retuned || known.is_none_or(|known| !Arc::ptr_eq(known, topic)) {
                 self.place(topic).await;
             }
+            new |= known.is_none();
+            if known.is_none_or(|known| known.partitions.len() != topic.partitions.len()) {
+                changed.push(topic.name.to_string());
+            }
         }
         *self.image.borrow_mut() = image.clone();
+        self.image_changed(changed, new);
     }
 
     /// Brings one topic's view up to date and opens what is new of it here.

@@ -9,6 +9,8 @@ use ringmain::base::buf::{Buf, Slice};
 use ringmain::rt::{self, Piece, Stream};
 use ringmain::wire::{Api, Message, Reader, Writer, frame};
 
+use crate::bad_net::{BadNet, Fate, send_later};
+
 /// How long an answer may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 const FRAME_MAX: usize = 64 << 20;
@@ -18,6 +20,10 @@ pub struct Caller {
     received: Buf,
     asked: i32,
     answered: i32,
+    address: SocketAddr,
+    net: Option<BadNet>,
+    /// No answer will come.
+    is_deaf: bool,
 }
 
 fn broken(why: impl Into<String>) -> io::Error {
@@ -27,7 +33,21 @@ fn broken(why: impl Into<String>) -> io::Error {
 impl Caller {
     pub async fn connect(address: SocketAddr) -> io::Result<Caller> {
         let stream = Stream::connect(address).await?;
-        Ok(Caller { stream, received: Buf::with_capacity(4096), asked: 0, answered: 0 })
+        Ok(Caller {
+            stream,
+            received: Buf::with_capacity(4096),
+            asked: 0,
+            answered: 0,
+            address,
+            net: None,
+            is_deaf: false,
+        })
+    }
+
+    /// From now on requests may get lost on their way, be late, or arrive twice.
+    pub fn over(mut self, net: Option<BadNet>) -> Caller {
+        self.net = net;
+        self
     }
 
     /// Sends a request and does not wait.
@@ -36,6 +56,24 @@ impl Caller {
         let mut writer = Writer::new(&mut bytes);
         frame::write_request::<A>(&mut writer, version, self.asked, Some("sim"), request);
         self.asked += 1;
+        if self.is_deaf {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
+        let fate = self.net.as_mut().map_or(Fate::Arrives, |net| net.fate(A::KEY, version));
+        match fate {
+            Fate::Arrives => {}
+            Fate::Lost => {
+                self.is_deaf = true;
+                return Ok(());
+            }
+            Fate::AnswerLost => self.is_deaf = true,
+            Fate::Late(delay) => {
+                self.is_deaf = true;
+                send_later(self.address, bytes, delay);
+                return Ok(());
+            }
+            Fate::Twice(delay) => send_later(self.address, bytes.clone(), delay),
+        }
         let mut pieces = VecDeque::from([Piece::Bytes(Slice::from(Buf::copy_of(&bytes)))]);
         self.stream.send(&mut pieces).await
     }
@@ -46,6 +84,11 @@ impl Caller {
         version: i16,
         read: impl FnOnce(A::Response<'_>) -> T,
     ) -> io::Result<T> {
+        if self.is_deaf {
+            let pause = self.net.as_mut().map_or(0, |net| net.random.below(1_000));
+            rt::sleep(Duration::from_millis(pause)).await;
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
         let frame = rt::timeout(PATIENCE, self.frame())
             .await
             .ok_or_else(|| io::Error::from(io::ErrorKind::TimedOut))??;

@@ -16,11 +16,13 @@ use crate::mishap::{Mishap, befall, options};
 use crate::seeds::seeds;
 
 pub const TOPIC: &str = "orders";
+/// Something happens to one request in so many, where it does.
+const TROUBLE_ONE_IN: u64 = 30;
 /// A new group waits no longer than this, so that much happens in little time.
 const SETTINGS: [&str; 2] =
     ["group.initial.rebalance.delay.ms=100", "offsets.topic.num.partitions=4"];
 
-fn run(seed: u64, mishap: Mishap) -> u64 {
+fn run(seed: u64, mishap: Mishap, trouble_one_in: Option<u64>) -> u64 {
     let mut random = Prng::new(seed ^ 0x6e0);
     let sim = Sim::with_options(seed, options(&mut random));
     let cores = 1 + random.below(3) as usize;
@@ -43,6 +45,7 @@ fn run(seed: u64, mishap: Mishap) -> u64 {
                 // One of them falls silent now and then, for longer than its session.
                 falls_silent: number == 0,
                 random: Prng::new(seed ^ number << 40),
+                trouble_one_in,
             };
             members.push(sim.spawn(clients, member.run()));
         }
@@ -72,9 +75,9 @@ fn run(seed: u64, mishap: Mishap) -> u64 {
 #[test]
 fn a_group_goes_on_when_nothing_happens() {
     for seed in seeds(10) {
-        let hash = run(seed, Mishap::Nothing);
+        let hash = run(seed, Mishap::Nothing, None);
         if seed % 5 == 0 {
-            assert_eq!(hash, run(seed, Mishap::Nothing), "seed {seed} ran in two ways");
+            assert_eq!(hash, run(seed, Mishap::Nothing, None), "seed {seed} ran in two ways");
         }
     }
 }
@@ -82,20 +85,29 @@ fn a_group_goes_on_when_nothing_happens() {
 #[test]
 fn a_group_goes_on_through_restarts() {
     for seed in seeds(10) {
-        run(seed, Mishap::Restart);
+        run(seed, Mishap::Restart, None);
     }
 }
 
 #[test]
 fn what_a_group_has_committed_survives_crashes() {
     for seed in seeds(20) {
-        run(seed, Mishap::Crash(CrashKind::PowerLoss));
+        run(seed, Mishap::Crash(CrashKind::PowerLoss), None);
     }
 }
 
 #[test]
 fn a_group_goes_on_whatever_happens() {
     for seed in seeds(20) {
-        run(seed, Mishap::Any);
+        run(seed, Mishap::Any, None);
+    }
+}
+
+/// Now and then something happens to the broker as well.
+#[test]
+fn a_group_goes_on_when_requests_are_lost_late_or_twice() {
+    for seed in seeds(100) {
+        let mishap = if seed % 4 == 0 { Mishap::Any } else { Mishap::Nothing };
+        run(seed, mishap, Some(TROUBLE_ONE_IN));
     }
 }

@@ -2,6 +2,7 @@
 //! `RINGMAIN_SEEDS=4711` runs one seed, `RINGMAIN_SEEDS=0..100000` a night.
 
 mod admin;
+mod bad_net;
 mod broker;
 mod caller;
 mod consumer;
@@ -20,6 +21,8 @@ mod offline;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod producer;
+mod reader;
+mod readers;
 #[cfg(feature = "planted-bugs")]
 #[path = "../support/rerun.rs"]
 mod rerun;

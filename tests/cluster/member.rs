@@ -24,6 +24,7 @@ use ringmain::wire::messages::sync_group::{
     SyncGroup, SyncGroupRequest, SyncGroupRequestAssignment,
 };
 
+use crate::bad_net::BadNet;
 use crate::caller::Caller;
 use crate::groups::TOPIC;
 use crate::guide::Guide;
@@ -43,6 +44,8 @@ pub struct Member {
     pub commits: u32,
     pub falls_silent: bool,
     pub random: Prng,
+    /// Something happens to one of its requests in so many.
+    pub trouble_one_in: Option<u64>,
 }
 
 /// What it is in a generation.
@@ -56,7 +59,10 @@ struct Seat {
 impl Member {
     pub async fn run(mut self) {
         while self.commits > 0 {
-            if let Ok(mut caller) = reach(self.guide, &self.group).await {
+            if let Ok(caller) = reach(self.guide, &self.group).await {
+                let seed = self.random.next_u64();
+                let net = self.trouble_one_in.map(|one_in| BadNet::new(Prng::new(seed), one_in));
+                let mut caller = caller.over(net);
                 // Whatever it was: all begins anew.
                 let _ = self.take_part(&mut caller).await;
             }
@@ -190,7 +196,7 @@ impl Member {
     }
 }
 
-async fn fetch(caller: &mut Caller, group: &str, partition: i32) -> io::Result<Option<i64>> {
+pub async fn fetch(caller: &mut Caller, group: &str, partition: i32) -> io::Result<Option<i64>> {
     let topic = OffsetFetchRequestTopic { name: TOPIC, partition_indexes: vec![partition] };
     let request = OffsetFetchRequest {
         group_id: group,
@@ -245,7 +251,7 @@ async fn heartbeat(caller: &mut Caller, group: &str, seat: &Seat) -> io::Result<
 }
 
 /// A connection to the group's coordinator.
-async fn reach(guide: Guide, group: &str) -> io::Result<Caller> {
+pub async fn reach(guide: Guide, group: &str) -> io::Result<Caller> {
     let mut caller = Caller::connect(guide.bootstrap).await?;
     let request = FindCoordinatorRequest { key: group, ..Default::default() };
     let found = caller

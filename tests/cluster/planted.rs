@@ -75,3 +75,8 @@ fn telling_of_a_commit_before_it_is_safe_is_found() {
 fn sharing_anew_in_the_same_generation_is_found() {
     check("share-anew-in-the-same-generation", "groups::a_group_goes_on_when_nothing_happens");
 }
+
+#[test]
+fn giving_what_is_not_released_is_found() {
+    check("give-what-is-not-released", "readers::readers_share_when_nothing_happens");
+}

@@ -1,13 +1,16 @@
 //! The broker as a process, and what may happen to it: killed under load, spoken to by hostile and
 //! by absurd clients, restarted with other cores. Whatever happens, what it promised holds.
 
+mod beats;
 mod broker;
 mod checker;
 mod client;
+mod coordinator;
 mod damage;
 mod exchange;
 mod fetching;
 mod full;
+mod histories;
 mod history;
 mod hostile;
 mod kills;
@@ -20,6 +23,7 @@ mod power;
 mod restarts;
 mod samples;
 mod topics;
+mod transactions;
 
 /// A number that the environment gives.
 fn number(name: &str) -> Option<u64> {

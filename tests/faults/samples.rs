@@ -61,6 +61,8 @@ shapes! {
     incremental_alter_configs::IncrementalAlterConfigs offset_delete::OffsetDelete
     describe_cluster::DescribeCluster describe_producers::DescribeProducers
     describe_transactions::DescribeTransactions list_transactions::ListTransactions
+    consumer_group_heartbeat::ConsumerGroupHeartbeat
+    consumer_group_describe::ConsumerGroupDescribe
     list_config_resources::ListConfigResources describe_topic_partitions::DescribeTopicPartitions
 }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use super::{Refusal, check_config_bytes, repeated};
 use crate::cluster::{ClusterImage, Command};
 use crate::config::{
-    BrokerSettings, Effect, Overrides, Property, Table, TopicConfig, broker, topic,
+    BrokerSettings, Effect, GroupConfig, Overrides, Property, Table, TopicConfig, broker, group,
+    topic,
 };
 use crate::model::topic_name::{self, InvalidName};
 use crate::model::{BrokerId, ErrorCode, NodeId, TopicId};
@@ -20,6 +21,8 @@ pub enum Resource {
     Topic(String),
     Broker(BrokerId),
     AllBrokers,
+    /// A consumer group, which need not be there yet.
+    Group(String),
 }
 
 /// All that a resource is to set from now on.
@@ -133,6 +136,7 @@ struct Target<'a> {
 enum Scope {
     Topic(TopicId),
     Broker(Option<NodeId>),
+    Group(String),
 }
 
 impl<'a> Target<'a> {
@@ -163,6 +167,14 @@ impl<'a> Target<'a> {
                 (Scope::Broker(Some(node.id)), image.node_configs(node.id))
             }
             Resource::AllBrokers => (Scope::Broker(None), image.cluster_configs()),
+            Resource::Group(name) if name.is_empty() => {
+                let message = "Default group resources are not allowed.";
+                return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+            }
+            Resource::Group(name) => {
+                let present = image.group_configs(name).unwrap_or(const { &Overrides::new() });
+                (Scope::Group(name.clone()), present)
+            }
         };
         Ok(Target { image, scope, present, settings })
     }
@@ -171,6 +183,7 @@ impl<'a> Target<'a> {
         match self.scope {
             Scope::Topic(_) => &topic::TABLE,
             Scope::Broker(_) => &broker::TABLE,
+            Scope::Group(_) => &group::TABLE,
         }
     }
 
@@ -211,7 +224,7 @@ impl<'a> Target<'a> {
     fn beneath(&self, property: &Property) -> Option<String> {
         let nothing = Overrides::new();
         let value = match self.scope {
-            Scope::Topic(_) => self.settings.topic_value(property, &nothing),
+            Scope::Topic(_) | Scope::Group(_) => self.settings.topic_value(property, &nothing),
             Scope::Broker(_) => self.settings.value(property),
         };
         value.map(|value| value.into_owned())
@@ -219,17 +232,19 @@ impl<'a> Target<'a> {
 
     /// Judges everything that the resource would set.
     fn replace_with(&self, configs: Overrides) -> Result<Option<Command>, Refusal> {
-        match self.scope {
+        match &self.scope {
             Scope::Topic(_) => TopicConfig::validate(&configs, self.settings)?,
-            Scope::Broker(node) => self.check_broker(node, &configs)?,
+            Scope::Broker(node) => self.check_broker(*node, &configs)?,
+            Scope::Group(_) => GroupConfig::validate(&configs, self.settings)?,
         }
         if configs == *self.present {
             return Ok(None);
         }
         check_config_bytes(self.image, &configs)?;
-        Ok(Some(match self.scope {
-            Scope::Topic(id) => Command::SetTopicConfigs { id, configs },
-            Scope::Broker(node) => Command::SetBrokerConfigs { node, configs },
+        Ok(Some(match &self.scope {
+            &Scope::Topic(id) => Command::SetTopicConfigs { id, configs },
+            &Scope::Broker(node) => Command::SetBrokerConfigs { node, configs },
+            Scope::Group(group) => Command::SetGroupConfigs { group: group.clone(), configs },
         }))
     }
 

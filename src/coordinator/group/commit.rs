@@ -4,6 +4,7 @@ use super::offsets::{self, Committed};
 use super::request::{Answer, Commit, CommitPartition};
 use super::turn::Out;
 use super::{Groups, Kind};
+use crate::base::planted;
 use crate::config::limits::GROUPS_PER_PARTITION_MAX;
 use crate::coordinator::{Call, Entry, Now, Record, Writer, batch_bytes};
 use crate::model::ErrorCode;
@@ -44,8 +45,9 @@ impl Groups {
         if batch_bytes(&records) > self.rules.batch_bytes_max {
             return all(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
         }
-        self.take(&records, commit.writer, now);
-        let writer = commit.writer.filter(|_| !records.is_empty());
+        let outside = planted::is("offsets-outside-the-transaction");
+        let writer = commit.writer.filter(|_| !records.is_empty() && !outside);
+        self.take(&records, writer, now);
         Out { records, writer, ..Out::answer(call, Answer::Committed(codes)) }
     }
 
@@ -59,7 +61,10 @@ impl Groups {
     /// Whether it may commit; a member that may shows that it is alive with that.
     fn check_commit(&mut self, id: &str, commit: &Commit, now: Now) -> Result<(), ErrorCode> {
         let checked = self.with(id, now, |group, turn| {
-            let Kind::Classic(classic) = &mut group.kind;
+            let classic = match &mut group.kind {
+                Kind::Classic(classic) => classic,
+                Kind::Consumer(consumer) => return consumer.check_commit(commit),
+            };
             classic.check_commit(&commit.who, commit.writer.is_some())?;
             if commit.writer.is_none() {
                 classic.committed(&commit.who.member, turn);

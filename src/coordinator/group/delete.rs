@@ -3,9 +3,19 @@
 use super::offsets;
 use super::request::Answer;
 use super::turn::Out;
-use super::{Groups, Kind, classic};
+use super::{Group, Groups, Kind, classic};
 use crate::coordinator::{Call, Now, Record, batch_bytes};
 use crate::model::ErrorCode;
+
+impl Group {
+    /// What takes the group itself back, when it has no members.
+    pub(super) fn tombstones(&self, id: &str) -> Vec<Record> {
+        match &self.kind {
+            Kind::Classic(_) => vec![Record { key: classic::record::key(id), value: None }],
+            Kind::Consumer(consumer) => consumer.tombstones(None),
+        }
+    }
+}
 
 impl Groups {
     /// Removes an empty group and all that it has committed. What is too much for one batch goes in
@@ -20,7 +30,7 @@ impl Groups {
         let offsets = group.offsets.each();
         let mut records: Vec<Record> =
             offsets.map(|(topic, partition, _)| offsets::tombstone(id, topic, partition)).collect();
-        records.push(Record { key: classic::record::key(id), value: None });
+        records.extend(group.tombstones(id));
         let is_whole = self.cut_to_fit(&mut records, 0);
         self.take(&records, None, now);
         let code = match is_whole {
@@ -57,8 +67,10 @@ impl Groups {
         let Some(group) = self.table.get(id) else {
             return refuse(ErrorCode::GROUP_ID_NOT_FOUND);
         };
-        let Kind::Classic(classic) = &group.kind;
-        if !classic.is_empty() && !classic.uses_consumer_protocol() {
+        if let Kind::Classic(classic) = &group.kind
+            && !classic.is_empty()
+            && !classic.uses_consumer_protocol()
+        {
             return refuse(ErrorCode::NON_EMPTY_GROUP);
         }
         let mut records = Vec::new();

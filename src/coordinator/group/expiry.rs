@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::classic::{Classic, State};
 use super::offsets::{self, Committed};
 use super::turn::{Alarm, Out};
-use super::{Group, Groups, Kind, classic};
+use super::{Group, Groups, Kind};
 use crate::base::planted;
 use crate::base::time::Instant;
-use crate::coordinator::{Now, Record};
-use classic::State;
+use crate::coordinator::Now;
 
 impl Groups {
     /// Sees to it that offsets are looked at, as long as there are groups.
@@ -41,7 +41,7 @@ impl Groups {
             let is_left = group.offsets.each().count() > expired.len();
             records.extend(expired.iter().map(|(topic, one)| offsets::tombstone(id, topic, *one)));
             if !is_left && is_over(group) {
-                records.push(Record { key: classic::record::key(id), value: None });
+                records.extend(group.tombstones(id));
             }
         }
         if self.cut_to_fit(&mut records, 0) {
@@ -64,24 +64,20 @@ impl Groups {
 
 /// Whether nothing keeps the group but its offsets.
 fn is_over(group: &Group) -> bool {
-    let Kind::Classic(classic) = &group.kind;
-    classic.is_empty() && !classic.is_awaited() && !group.offsets.has_pending()
+    let is_awaited = match &group.kind {
+        Kind::Classic(classic) => classic.is_awaited(),
+        Kind::Consumer(_) => false,
+    };
+    group.is_empty() && !is_awaited && !group.offsets.has_pending()
 }
 
-/// Kafka: ClassicGroup.offsetExpirationCondition.
+/// Kafka: offsetExpirationCondition of ClassicGroup and of ConsumerGroup.
 fn expired(group: &Group, unix_ms: i64, retention_ms: i64) -> Vec<(String, i32)> {
-    let Kind::Classic(classic) = &group.kind;
     // Since when an offset is of no use.
-    let since = |committed: &Committed| match classic.state {
-        // Nobody has ever joined: the consumer keeps itself by committing.
-        _ if classic.protocol_type.is_none() => Some(committed.commit_ms),
-        State::Empty => Some(classic.state_since_ms.unwrap_or(committed.commit_ms)),
+    let since = |committed: &Committed| match &group.kind {
+        Kind::Classic(classic) => unused_since(classic, committed),
         // Of topics that it no longer reads.
-        State::Stable if classic.uses_consumer_protocol() && classic.knows_subscription() => {
-            Some(committed.commit_ms)
-        }
-        _ if planted::is("expire-what-is-in-use") => Some(committed.commit_ms),
-        _ => None,
+        Kind::Consumer(_) => Some(committed.commit_ms),
     };
     let is_read = |topic: &str| group.is_subscribed(topic) && !planted::is("expire-what-is-in-use");
     let is_expired = |(topic, partition, committed): &(&str, i32, &Committed)| {
@@ -94,4 +90,18 @@ fn expired(group: &Group, unix_ms: i64, retention_ms: i64) -> Vec<(String, i32)>
     };
     let expired = group.offsets.each().filter(is_expired);
     expired.map(|(topic, partition, _)| (topic.to_owned(), partition)).collect()
+}
+
+fn unused_since(classic: &Classic, committed: &Committed) -> Option<i64> {
+    match classic.state {
+        // Nobody has ever joined: the consumer keeps itself by committing.
+        _ if classic.protocol_type.is_none() => Some(committed.commit_ms),
+        State::Empty => Some(classic.state_since_ms.unwrap_or(committed.commit_ms)),
+        // Of topics that it no longer reads.
+        State::Stable if classic.uses_consumer_protocol() && classic.knows_subscription() => {
+            Some(committed.commit_ms)
+        }
+        _ if planted::is("expire-what-is-in-use") => Some(committed.commit_ms),
+        _ => None,
+    }
 }

@@ -1,13 +1,19 @@
 //! OffsetFetch: where a group goes on (KIP-447: and what a transaction may still change).
 
-use super::Groups;
 use super::offsets::{Committed, Offsets};
 use super::request::{Answer, Fetch, FetchedOffset, FetchedTopic};
+use super::{Groups, Kind};
 use crate::model::ErrorCode;
 
 impl Groups {
     pub(super) fn fetch(&self, group: &str, fetch: &Fetch) -> Answer {
         let known = self.table.get(group);
+        if let (Some(Kind::Consumer(consumer)), Some((member, epoch))) =
+            (known.map(|group| &group.kind), &fetch.who)
+            && let Err(error) = consumer.check_fetch(member, *epoch)
+        {
+            return Answer::Refused(error);
+        }
         let none = Offsets::default();
         let offsets = known.map_or(&none, |group| &group.offsets);
         let one = |topic: &str, partition: i32, found: Option<&Committed>| {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::classic::Classic;
+use super::consumer::Consumer;
 use super::offsets::Committed;
 use super::{Group, Groups, Kind, Offsets};
 use crate::coordinator::{Entry, Now, Writer};
@@ -38,7 +39,7 @@ impl Groups {
             }
             GroupRecord::Group(key, Some(value)) => {
                 let id: Rc<str> = key.group.into();
-                let kind = Kind::Classic(Classic::from_record(id.clone(), &value));
+                let kind = Kind::Classic(Box::new(Classic::from_record(id.clone(), &value)));
                 match self.table.get_mut(&id) {
                     Some(group) => group.kind = kind,
                     None => {
@@ -46,18 +47,63 @@ impl Groups {
                     }
                 }
             }
-            GroupRecord::Group(key, None) => self.drop_group(key.group),
-            // Groups of the new protocol (KIP-848) are not known here.
-            _ => {}
+            GroupRecord::Group(key, None) => {
+                // A group that went over to the new protocol has left this record behind.
+                if self.consumer(key.group).is_none() {
+                    self.drop_group(key.group);
+                }
+            }
+            GroupRecord::ConsumerGroup(key, None) => {
+                if self.consumer(key.group_id).is_some() {
+                    self.drop_group(key.group_id);
+                }
+            }
+            GroupRecord::ConsumerGroup(ref key, Some(_)) => self.of_consumer(key.group_id, &record),
+            GroupRecord::PartitionMetadata(ref key, _) => self.of_consumer(key.group_id, &record),
+            GroupRecord::Member(ref key, _) => self.of_consumer(key.group_id, &record),
+            GroupRecord::TargetAssignment(ref key, _) => self.of_consumer(key.group_id, &record),
+            GroupRecord::TargetAssignmentMember(ref key, _) => {
+                self.of_consumer(key.group_id, &record);
+            }
+            GroupRecord::CurrentMemberAssignment(ref key, _) => {
+                self.of_consumer(key.group_id, &record);
+            }
+            GroupRecord::RegularExpression(ref key, _) => self.of_consumer(key.group_id, &record),
         }
+    }
+
+    /// Applies a record of a group of the new protocol, which may be the first one of it.
+    fn of_consumer(&mut self, id: &str, record: &GroupRecord<'_>) {
+        if self.consumer(id).is_none() {
+            if Consumer::takes_back(record) {
+                return;
+            }
+            let (id, offsets) = match self.table.remove_entry(id) {
+                Some((id, group)) => (id, group.offsets),
+                None => (id.into(), Offsets::default()),
+            };
+            let kind = Kind::Consumer(Box::new(Consumer::new(id.clone())));
+            self.table.insert(id, Group { kind, offsets });
+        }
+        let Some((id, _)) = self.table.get_key_value(id) else { return };
+        let id = id.clone();
+        let Some(consumer) = self.table.get_mut(&id).and_then(Group::consumer) else { return };
+        consumer.apply(record);
+        let shifts = consumer.take_shifts();
+        self.note_shifts(&id, shifts);
     }
 
     /// The group is gone; offsets of it that are not stay, as they do in the log.
     pub(super) fn drop_group(&mut self, id: &str) {
         let Some((id, group)) = self.table.remove_entry(id) else { return };
+        if let Kind::Consumer(consumer) = &group.kind {
+            let topics = consumer.topics().cloned().map(|topic| (topic, false)).collect();
+            self.note_shifts(&id, topics);
+        }
         if !group.offsets.is_empty() {
-            let kind = Kind::Classic(Classic::new(id.clone()));
-            self.table.insert(id, Group { kind, offsets: group.offsets });
+            let mut left = Group::new(id.clone());
+            left.offsets = group.offsets;
+            self.table.insert(id, left);
         }
     }
 

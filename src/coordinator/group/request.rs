@@ -14,12 +14,16 @@ pub enum Ask {
     Join(Box<Join>),
     Sync(Box<Sync>),
     Heartbeat(Identity),
+    /// Of a group of the new protocol.
+    Beat(Box<Beat>),
     Leave(Vec<Leaver>),
     Commit(Commit),
     Fetch(Fetch),
     /// Offsets of these partitions of these topics.
     DeleteOffsets(Vec<(String, Vec<i32>)>),
     Describe,
+    /// As a group of the new protocol.
+    DescribeConsumer,
     Delete,
     /// Every group that fits; an empty list of states or types takes all.
     List {
@@ -28,7 +32,35 @@ pub enum Ask {
     },
     /// These topics are gone, and what was committed for them is.
     ForgetTopics(Vec<String>),
+    /// These topics came, went, or grew; `new`: there are some that were not there before.
+    TopicsChanged {
+        names: Vec<String>,
+        new: bool,
+    },
 }
+
+/// ConsumerGroupHeartbeat: who it is, and what has changed with it since the last one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// Members choose their ids themselves, from version 1 on.
+    pub chooses_id: bool,
+    pub member: String,
+    /// 0 joins, -1 leaves, -2 leaves for a while (a static member).
+    pub epoch: i32,
+    pub instance: Option<String>,
+    pub rack: Option<String>,
+    pub client_id: String,
+    pub client_host: String,
+    /// -1: as before.
+    pub rebalance_timeout_ms: i32,
+    pub names: Option<Vec<String>>,
+    pub pattern: Option<String>,
+    pub assignor: Option<String>,
+    pub owned: Option<Owned>,
+}
+
+/// Partitions that a member says it has.
+pub type Owned = Vec<(TopicId, Vec<i32>)>;
 
 /// Who says so: the member and the generation it believes in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +112,8 @@ pub struct Leaver {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
     pub who: Identity,
+    /// The client knows of members' epochs (KIP-848).
+    pub knows_epochs: bool,
     /// Instead of the broker's retention, from versions that could say so.
     pub retention_ms: Option<i64>,
     /// Set: they count when this producer's transaction is committed.
@@ -107,6 +141,8 @@ pub struct CommitPartition {
 pub struct Fetch {
     /// `None`: of everything that was committed.
     pub topics: Option<Vec<(String, Vec<i32>)>>,
+    /// Set: a member of this epoch asks.
+    pub who: Option<(String, i32)>,
     /// Offsets that a transaction may still change are not told (KIP-447).
     pub require_stable: bool,
 }
@@ -115,6 +151,7 @@ pub struct Fetch {
 pub enum Answer {
     Joined(Box<Joined>),
     Synced(Synced),
+    Beaten(Box<Beaten>),
     /// Heartbeats, deletions of groups, and whatever says no more than that.
     Code(ErrorCode),
     /// The code for all; then each leaver in the order of the request.
@@ -122,9 +159,12 @@ pub enum Answer {
     /// For each partition in the order of the request.
     Committed(Vec<Vec<ErrorCode>>),
     Fetched(Vec<FetchedTopic>),
+    /// To a fetch, or to a question about a consumer group.
+    Refused(ErrorCode),
     /// The code for all; then each partition in the order of the request.
     OffsetsDeleted(ErrorCode, Vec<Vec<ErrorCode>>),
     Described(Box<Described>),
+    DescribedConsumer(Box<DescribedConsumer>),
     Listed(Vec<Listed>),
 }
 
@@ -156,6 +196,18 @@ pub struct Synced {
     pub assignment: Vec<u8>,
 }
 
+/// The answer to a [`Beat`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beaten {
+    pub error: ErrorCode,
+    pub message: Option<String>,
+    pub member: Option<String>,
+    pub epoch: i32,
+    pub interval_ms: i32,
+    /// What the member is to have, when that is news.
+    pub assignment: Option<Owned>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchedTopic {
     pub name: String,
@@ -175,6 +227,8 @@ pub struct FetchedOffset {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {
     pub error: ErrorCode,
+    /// Why, where the code alone does not say.
+    pub message: Option<String>,
     pub state: &'static str,
     pub protocol_type: String,
     /// The protocol that was voted for, while the group is stable.
@@ -190,6 +244,40 @@ pub struct DescribedMember {
     pub client_host: String,
     pub metadata: Vec<u8>,
     pub assignment: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescribedConsumer {
+    pub error: ErrorCode,
+    pub message: Option<String>,
+    pub state: &'static str,
+    pub epoch: i32,
+    pub assignment_epoch: i32,
+    pub assignor: String,
+    pub members: Vec<DescribedConsumerMember>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescribedConsumerMember {
+    pub member: String,
+    pub instance: Option<String>,
+    pub rack: Option<String>,
+    pub epoch: i32,
+    pub client_id: String,
+    pub client_host: String,
+    pub names: Vec<String>,
+    pub pattern: String,
+    pub assignment: Vec<DescribedPartitions>,
+    pub target: Vec<DescribedPartitions>,
+    /// It speaks the classic protocol.
+    pub is_classic: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescribedPartitions {
+    pub id: TopicId,
+    pub name: String,
+    pub partitions: Vec<i32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

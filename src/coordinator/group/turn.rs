@@ -4,13 +4,14 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use super::consumer::Hashes;
 use super::request::{Answer, Joined, Synced};
 use crate::base::prng::Prng;
 use crate::base::time::Instant;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, GroupConfig};
 use crate::coordinator::timers::Timers;
 use crate::coordinator::{Call, Now, Outcome, Record, Rules, batch_bytes};
-use crate::model::ErrorCode;
+use crate::model::{ErrorCode, TopicId};
 
 pub(super) type Out = Outcome<Answer, Infallible>;
 
@@ -21,6 +22,14 @@ pub(super) enum Alarm {
     Session(Rc<str>, Rc<str>),
     JoinEnds(Rc<str>),
     SyncEnds(Rc<str>),
+    /// What a member of a group of the new protocol has to give up.
+    Revocation(Rc<str>, Rc<str>),
+    /// A member of such a group that speaks the classic protocol, and has to join again or to ask
+    /// for its part.
+    Join(Rc<str>, Rc<str>),
+    Sync(Rc<str>, Rc<str>),
+    /// A group's patterns have to be matched.
+    Patterns(Rc<str>),
     /// For offsets that are too old.
     Expiry,
 }
@@ -30,12 +39,20 @@ pub(super) struct Turn<'a> {
     pub now: Now,
     pub random: &'a mut Prng,
     pub alarms: &'a mut Timers<Alarm>,
+    pub hashes: &'a mut Hashes,
+    /// The version of the view in which topics last came.
+    pub newest_topics: u64,
     pub out: Out,
 }
 
 impl Turn<'_> {
     pub fn config(&self) -> &BrokerConfig {
         &self.rules.config
+    }
+
+    /// What holds for one group of the new protocol.
+    pub fn group_config(&self, group: &str) -> GroupConfig {
+        GroupConfig::of(self.rules.view.group_configs(group), &self.rules.config)
     }
 
     /// This many milliseconds from now.
@@ -67,6 +84,11 @@ impl Turn<'_> {
     /// Whether these and what is there already go into one batch.
     pub fn fits(&self, records: &[Record]) -> bool {
         batch_bytes(self.out.records.iter().chain(records)) <= self.rules.batch_bytes_max
+    }
+
+    /// A new id as Kafka makes them where members have no say in it.
+    pub fn uuid(&mut self) -> Rc<str> {
+        TopicId::random(self.random).to_string().into()
     }
 
     /// A new member's id (Kafka: ClassicGroup.generateMemberId).

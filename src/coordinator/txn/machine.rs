@@ -207,6 +207,7 @@ impl Machine for TxnMachine {
         let mut decided = Outcome::default();
         let present = self.table.get(&id);
         let now_ms = now.unix_ms;
+        let is_marked = matches!(ask, Ask::Marked { .. });
         let step = match ask {
             Ask::Init { timeout_ms, expected, spare_id } => {
                 rules::init(present, timeout_ms, expected, spare_id, now_ms)
@@ -236,6 +237,9 @@ impl Machine for TxnMachine {
             }
         };
         let answer = self.take(&id, step, now, &mut decided);
+        if is_marked {
+            decided.effects.push(Effect::Marked { transactional_id: id });
+        }
         decided.answers.push((call, answer));
         decided
     }

@@ -82,6 +82,9 @@ pub struct Description {
 pub enum Effect {
     /// Write the markers, again and again until all are safe, then say [`Ask::Marked`].
     Mark(Box<Ending>),
+    /// [`Ask::Marked`] was heard and is safe: whoever wrote the markers is done. Told in the order of the
+    /// log, so that the next transaction's end, which may be safe at the same moment, finds nobody at work.
+    Marked { transactional_id: String },
     /// A transaction ran out of time and its producer out of epochs: get a producer id and say
     /// [`Ask::Expire`].
     WantsId { transactional_id: String, producer: Producer },

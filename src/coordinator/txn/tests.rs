@@ -8,8 +8,8 @@ use super::*;
 use crate::base::prng::Prng;
 use crate::base::time::Instant;
 use crate::config::BrokerConfig;
-use crate::coordinator::batch_bytes;
 use crate::coordinator::outcome::{Call, Entry, Machine, Now, Outcome, Record, Rules, Seed};
+use crate::coordinator::{batch_bytes, view};
 use crate::model::PartitionId;
 use crate::model::error_code::ErrorCode;
 
@@ -27,7 +27,11 @@ struct Desk {
 fn seed() -> Seed {
     Seed {
         partition: PartitionId(0),
-        rules: Rules { config: Rc::new(BrokerConfig::default()), batch_bytes_max: 1 << 20 },
+        rules: Rules {
+            config: Rc::new(BrokerConfig::default()),
+            batch_bytes_max: 1 << 20,
+            view: view::nothing(),
+        },
         random: Prng::new(1),
     }
 }

@@ -40,7 +40,7 @@ impl<M: Coordinated> Seat<M> {
             return;
         }
         *self.state.borrow_mut() = State::Ready(machine);
-        self.obey(shard.config());
+        self.obey(shard);
         self.turn(shard, |machine| machine.loaded(now()));
         self.take_notes(shard);
     }
@@ -49,7 +49,7 @@ impl<M: Coordinated> Seat<M> {
         // It may be on its way to another directory.
         let _using = self.partition.hold.use_log().await;
         let log = self.partition.log();
-        let mut machine = M::new(self.seed(shard.config(), shard.fork_random()));
+        let mut machine = M::new(self.seed(shard, shard.fork_random()));
         let mut offset = log.log_start_offset();
         // Nothing but this seat writes here, and it does not before it has loaded.
         while offset < log.end_offset() && !self.is_closed() {

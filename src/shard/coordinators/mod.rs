@@ -13,6 +13,7 @@ mod seat;
 mod timers;
 mod topics;
 mod txn;
+mod view;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -108,7 +109,7 @@ impl Shard {
 
     fn obey_in_seats<M: Coordinated>(&self) {
         for seat in M::seats(self).all() {
-            seat.obey(self.config());
+            seat.obey(self);
         }
     }
 }

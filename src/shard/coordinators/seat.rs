@@ -11,7 +11,6 @@ use crate::base::oneshot::{Receiver, Sender, oneshot};
 use crate::base::planted;
 use crate::base::prng::Prng;
 use crate::base::signal::Signal;
-use crate::config::BrokerConfig;
 use crate::config::limits::COORDINATOR_CALLS_PER_CORE_MAX;
 use crate::coordinator::{Call, Entry, Machine, Now, Outcome, Rules, Seed, Writer};
 use crate::model::ErrorCode;
@@ -89,17 +88,21 @@ impl<M: Coordinated> Seat<M> {
         self.closed.get()
     }
 
-    fn rules(&self, config: Rc<BrokerConfig>) -> Rules {
-        Rules { config, batch_bytes_max: self.partition.log().batch_bytes_max() }
+    fn rules(&self, shard: &Shard) -> Rules {
+        Rules {
+            config: shard.config(),
+            batch_bytes_max: self.partition.log().batch_bytes_max(),
+            view: shard.view(),
+        }
     }
 
-    pub(super) fn seed(&self, config: Rc<BrokerConfig>, random: Prng) -> Seed {
-        Seed { partition: self.partition.index, rules: self.rules(config), random }
+    pub(super) fn seed(&self, shard: &Shard, random: Prng) -> Seed {
+        Seed { partition: self.partition.index, rules: self.rules(shard), random }
     }
 
-    pub(super) fn obey(&self, config: Rc<BrokerConfig>) {
+    pub(super) fn obey(&self, shard: &Shard) {
         if let State::Ready(machine) = &mut *self.state.borrow_mut() {
-            machine.obey(self.rules(config));
+            machine.obey(self.rules(shard));
         }
     }
 

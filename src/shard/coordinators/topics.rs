@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use super::Coordinated;
+use super::view::ImageView;
+use crate::coordinator::View;
 use crate::coordinator::group::{self, Ask, Groups};
 use crate::coordinator::hash::partition_of;
 use crate::coordinator::txn::TxnMachine;
@@ -87,6 +89,24 @@ impl Shard {
         let ask = || Ask::ForgetTopics(names.to_vec());
         for seat in self.groups.all() {
             seat.note(self, group::Request { group: String::new(), ask: ask() });
+        }
+    }
+
+    /// What the machines see of the cluster.
+    pub(super) fn view(&self) -> Rc<dyn View> {
+        self.view.borrow_mut().get_or_insert_with(|| Rc::new(ImageView(self.image()))).clone()
+    }
+
+    /// The image is another one: these topics came, went, or grew.
+    pub(in crate::shard) fn image_changed(self: &Rc<Self>, names: Vec<String>, new: bool) {
+        *self.view.borrow_mut() = None;
+        self.obey_in_coordinators();
+        if names.is_empty() {
+            return;
+        }
+        for seat in self.groups.all() {
+            let ask = Ask::TopicsChanged { names: names.clone(), new };
+            seat.note(self, group::Request { group: String::new(), ask });
         }
     }
 

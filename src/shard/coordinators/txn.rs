@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Coordinated, Errand, Ruling, Seats};
+use crate::base::planted;
 use crate::coordinator::Writer;
 use crate::coordinator::group::{self, Groups};
 use crate::coordinator::txn::{Answer, Ask, Effect, Ending, Producer, Request, TxnMachine};
@@ -36,10 +37,17 @@ impl Coordinated for TxnMachine {
                 // write them into the producer's next transaction.
                 if shard.marking.borrow_mut().insert(key.clone()) {
                     rt::spawn(async move {
-                        shard.finish(*ending, from).await;
-                        shard.marking.borrow_mut().remove(&key);
+                        let is_told = shard.finish(*ending, from).await;
+                        if !is_told || planted::is("marking-ends-late") {
+                            shard.marking.borrow_mut().remove(&key);
+                        }
                     })
                     .detach();
+                }
+            }
+            Effect::Marked { transactional_id } => {
+                if !planted::is("marking-ends-late") {
+                    shard.marking.borrow_mut().remove(&(from.0, transactional_id));
                 }
             }
             Effect::WantsId { transactional_id, producer } => rt::spawn(async move {
@@ -79,14 +87,15 @@ impl Shard {
         self.coordinate::<TxnMachine>(transactional_id, request).await
     }
 
-    /// Tells a machine of this core, until it has heard or is gone.
-    async fn say(self: &Rc<Self>, from: PartitionId, transactional_id: &str, ask: Ask) {
+    /// Tells a machine of this core, until it has heard; false when it is gone.
+    async fn say(self: &Rc<Self>, from: PartitionId, transactional_id: &str, ask: Ask) -> bool {
         let mut pause = PAUSE_MIN;
         loop {
             let of = transactional_id.to_owned();
             let request = Request::Of { transactional_id: of, ask: ask.clone() };
             match self.coordinate_here::<TxnMachine>(from, request).await {
-                Ok(_) | Err(ErrorCode::NOT_COORDINATOR) => return,
+                Ok(_) => return true,
+                Err(ErrorCode::NOT_COORDINATOR) => return false,
                 Err(_) => {
                     rt::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -95,8 +104,9 @@ impl Shard {
         }
     }
 
-    /// Writes the markers of a transaction whose end is safe, until every one is.
-    async fn finish(self: &Rc<Self>, ending: Ending, from: PartitionId) {
+    /// Writes the markers of a transaction whose end is safe, until every one is and the machine
+    /// knows; false when that is gone.
+    async fn finish(self: &Rc<Self>, ending: Ending, from: PartitionId) -> bool {
         let Ending { transactional_id, producer, commit, level, partitions } = ending;
         let mut left: Vec<(String, i32)> = Vec::new();
         for (topic, numbers) in partitions {
@@ -104,7 +114,9 @@ impl Shard {
         }
         let mut pause = PAUSE_MIN;
         loop {
-            let Some(coordinator_epoch) = self.seat_epoch::<TxnMachine>(from) else { return };
+            let Some(coordinator_epoch) = self.seat_epoch::<TxnMachine>(from) else {
+                return false;
+            };
             let order = MarkOrder {
                 writer: Writer { producer_id: producer.id, epoch: producer.epoch },
                 commit,
@@ -119,7 +131,7 @@ impl Shard {
             rt::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
-        self.say(from, &transactional_id, Ask::Marked { producer }).await;
+        self.say(from, &transactional_id, Ask::Marked { producer }).await
     }
 
     /// The places where the marker is not written yet. A topic that was deleted has none; but while

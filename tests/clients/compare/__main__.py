@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .broker import EXPLANATIONS, Broker, comparable
-from .cases import CASES
+from .cases import CASES, NEEDS
 
 NOTHING = "(nothing)"
 FEW = 6  # differences of one case that are printed
@@ -60,11 +60,17 @@ def main():
     options = parser.parse_args()
     salt = int(time.time() * 1000)
     kafka, other = Broker(options.kafka, f"cmp-{salt}-a"), Broker(options.other, f"cmp-{salt}-b")
-    same = differing = meant = broken = 0
+    same = differing = meant = broken = skipped = 0
     excuses = intended()
     idle = set(excuses)
+    offered = {api["ApiKey"] for api in other.ask("ApiVersions", 0)["ApiKeys"]}
     for name, case in CASES.items():
         if options.case and not any(fnmatch.fnmatch(name, pattern) for pattern in options.case):
+            continue
+        if lacking := NEEDS[name] - offered:
+            skipped += 1
+            print(f"skip {name}: the other one does not offer {sorted(lacking)}")
+            idle -= {excuse for excuse in excuses if fnmatch.fnmatch(name, excuse[0])}
             continue
         (left, failure), (right, other_failure) = (ask(one, case, options.messages) for one in (kafka, other))
         if options.verbose:
@@ -98,8 +104,8 @@ def main():
     idle = [] if options.case else [excuse for excuse in excuses if excuse in idle]
     for excuse in idle:
         print(f"IDLE {' '.join(excuse)}")
-    print(f"{same + differing + broken} cases: {same} alike, {differing} different, {broken} not asked; "
-          f"{meant} differences are meant")
+    print(f"{same + differing + broken + skipped} cases: {same} alike, {differing} different, {broken} not asked, "
+          f"{skipped} skipped; {meant} differences are meant")
     return 1 if differing or broken or idle or not same else 0
 
 

@@ -11,6 +11,8 @@ import re
 import struct
 import uuid
 
+from . import newer
+
 PRIMITIVES = {"int8": "b", "int16": "h", "uint16": "H", "int32": "i", "int64": "q", "float64": "d", "bool": "?"}
 ZERO_ID = uuid.UUID(int=0)
 
@@ -22,6 +24,8 @@ ADDED = {"ApiVersionsRequest": [
 
 @functools.cache
 def load(name):
+    if name in newer.SCHEMAS:
+        return newer.SCHEMAS[name]
     text = (importlib.resources.files("kafka.protocol.schemas.resources") / f"{name}.json").read_text()
     schema = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.M))
     schema["fields"] = schema["fields"] + ADDED.get(name, [])

@@ -4,9 +4,9 @@ import time
 from collections import Counter
 
 import pytest
-from confluent_kafka import (ConsumerGroupState, ConsumerGroupTopicPartitions, ConsumerGroupType, KafkaError,
-                             KafkaException, TopicPartition)
-from confluent_kafka.admin import NewTopic
+from confluent_kafka import (OFFSET_INVALID, ConsumerGroupState, ConsumerGroupTopicPartitions, ConsumerGroupType,
+                             KafkaError, KafkaException, TopicPartition)
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from conftest import PATIENCE, done, eventually, needs
 
@@ -17,6 +17,10 @@ classic = pytest.mark.parametrize("protocol", [CLASSIC])
 consumer = pytest.mark.parametrize("protocol", [CONSUMER])
 
 
+migrating = pytest.mark.parametrize("protocol", [pytest.param("consumer", marks=needs(
+    JoinGroup=11, ConsumerGroupHeartbeat=68, OffsetCommit=8))])
+
+
 class Member:
     """A consumer of a group which knows what it was given and keeps what came."""
 
@@ -25,7 +29,7 @@ class Member:
             settings = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 500, **settings}
         self.consumer = cluster.consumer(
             group_id=group, group_protocol=protocol, auto_offset_reset="earliest", **settings)
-        self.events, self.came = [], []
+        self.protocol, self.events, self.came, self.places = protocol, [], [], set()
         told = {word: lambda _, partitions, word=word: self.events.append((word, len(partitions)))
                 for word in ["on_assign", "on_revoke", "on_lost"]}
         self.consumer.subscribe([topic], **told)
@@ -35,6 +39,7 @@ class Member:
             if message.error():
                 raise KafkaException(message.error())
             self.came.append((message.partition(), int(message.value())))
+            self.places.add((message.partition(), message.offset()))
 
     def has(self):
         return sorted(partition.partition for partition in self.consumer.assignment())
@@ -176,6 +181,85 @@ def test_the_broker_assigns(cluster, member, protocol, assignor):
         assert sorted([one.has(), two.has()]) == [[0, 1, 2], [3, 4]]
 
 
+@consumer
+def test_partitions_that_come_later_are_shared(cluster, member, protocol):
+    topic = cluster.topic("grows", 2)
+    one, two = member(topic, topic, protocol), member(topic, topic, protocol)
+    together("one partition each", lambda: len(one.has()) == len(two.has()) == 1, one, two)
+    done(cluster.admin.create_partitions([NewPartitions(topic, 5)]))
+    together("all partitions", lambda: sorted(one.has() + two.has()) == [0, 1, 2, 3, 4], one, two)
+    assert {len(one.has()), len(two.has())} == {2, 3}
+
+
+@both
+def test_a_member_subscribes_to_something_else(cluster, member, protocol):
+    first, second = cluster.topic(f"first-{protocol}", 2), cluster.topic(f"second-{protocol}", 3)
+    one = member(first, first, protocol)
+    together("the first topic", lambda: one.has() == [0, 1], one)
+    one.consumer.subscribe([second])
+    together("the second topic", lambda: one.has() == [0, 1, 2], one)
+    assert {place.topic for place in one.consumer.assignment()} == {second}
+    one.consumer.unsubscribe()
+    one.consumer.subscribe([first, second])
+    together("both topics", lambda: len(one.has()) == 5, one)
+
+
+@migrating
+def test_members_take_over_from_classic_ones(cluster, member, protocol):
+    """One by one, and back again: somebody has each partition all the time, and every record comes."""
+    topic = cluster.topic("rolling", 4)
+    team, gone, sent = [], [], 0
+
+    def works():
+        nonlocal sent
+        fill(cluster, topic, 5)
+        sent += 20
+        together("all partitions, shared, and all records", lambda: sorted(
+            partition for one in team for partition in one.has()) == [0, 1, 2, 3] and all(
+            one.has() for one in team) and len(set().union(*(one.places for one in team + gone))) == sent, *team)
+
+    def leaves():
+        team[0].consumer.close()
+        gone.append(team.pop(0))
+
+    def kind():
+        (told,) = done(cluster.admin.describe_consumer_groups([topic], request_timeout=PATIENCE))
+        return told.type
+
+    for step in ["classic", "classic", "consumer", None, "consumer", None, "classic", None, "classic", None]:
+        if step:
+            team.append(member(topic, topic, step, enable_auto_commit=True, enable_auto_offset_store=True))
+        else:
+            leaves()
+        works()
+        kinds = {one.protocol for one in team}
+        assert kind() == (ConsumerGroupType.CONSUMER if "consumer" in kinds else ConsumerGroupType.CLASSIC)
+
+
+@both
+@needs(EndTxn=26, TxnOffsetCommit=28)
+def test_offsets_go_with_a_transaction(cluster, member, protocol):
+    topic = cluster.topic(f"transaction-{protocol}")
+    cluster.fill(topic, 10)
+    one = member(topic, topic, protocol)
+    together("all records", lambda: len(one.came) == 10, one)
+    producer = cluster.producer(transactional_id=topic)
+    producer.init_transactions(PATIENCE)
+    for commit in (False, True):
+        producer.begin_transaction()
+        producer.send_offsets_to_transaction(
+            [TopicPartition(topic, 0, 7)], one.consumer.consumer_group_metadata(), PATIENCE)
+        producer.commit_transaction(PATIENCE) if commit else producer.abort_transaction(PATIENCE)
+        assert one.committed(topic).offset == (7 if commit else OFFSET_INVALID)
+    before = one.consumer.consumer_group_metadata()
+    one.consumer.close()
+    producer.begin_transaction()
+    with pytest.raises(KafkaException):
+        producer.send_offsets_to_transaction([TopicPartition(topic, 0, 9)], before, PATIENCE)
+    producer.abort_transaction(PATIENCE)
+    assert member(topic, topic, protocol).committed(topic).offset == 7
+
+
 @both
 def test_a_pattern_finds_topics_that_come_later(cluster, member, protocol):
     stem = cluster.name(f"pattern-{protocol}")
@@ -200,6 +284,8 @@ def test_groups_are_told_of_and_deleted(cluster, member, protocol):
     assert told.state == ConsumerGroupState.STABLE and told.type == kind
     (only,) = told.members
     assert [(place.topic, place.partition) for place in only.assignment.topic_partitions] == [(topic, 0)]
+    if protocol == "consumer":
+        assert [(place.topic, place.partition) for place in only.target_assignment.topic_partitions] == [(topic, 0)]
     with pytest.raises(KafkaException) as raised:
         done(admin.delete_consumer_groups([topic]))
     assert raised.value.args[0].code() == KafkaError.NON_EMPTY_GROUP

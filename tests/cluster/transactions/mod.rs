@@ -1,11 +1,13 @@
 //! Transactions through crashes, lost answers and zombies: what readers of committed records see is
 //! all of a transaction or nothing, and nobody waits for one for ever.
 
+mod chain;
 mod outcome;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod producer;
 mod reader;
+mod rivals;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +28,9 @@ const TOPIC: &str = "orders";
 /// What a transaction may take before its coordinator ends it.
 const TIMEOUT_MS: i32 = 3_000;
 
+/// Something happens to one request in so many, where it does.
+const TROUBLE_ONE_IN: u64 = 12;
+
 /// Few partitions, so that the logs of the coordinators see many transactions.
 const SETTINGS: [&str; 4] = [
     "transaction.state.log.num.partitions=3",
@@ -34,7 +39,7 @@ const SETTINGS: [&str; 4] = [
     "ringmain.durability=synced",
 ];
 
-fn run(seed: u64, mishap: Mishap) {
+fn run(seed: u64, mishap: Mishap, trouble_one_in: Option<u64>) {
     let mut random = Prng::new(seed ^ 0x7ea);
     let sim = Sim::with_options(seed, options(&mut random));
     let cores = 1 + random.below(3) as usize;
@@ -62,6 +67,7 @@ fn run(seed: u64, mishap: Mishap) {
                     level,
                     transactions: 4 + random.below(8) as u32,
                     random: Prng::new(random.next_u64()),
+                    trouble_one_in,
                 };
                 producers.push(sim.spawn(clients, producer.run()));
             }
@@ -85,8 +91,8 @@ fn run(seed: u64, mishap: Mishap) {
             let failure = broker.failure.borrow();
             panic!("seed {seed}: producers do not get through; {failure:?}");
         }
-        // Longer than any transaction may take, and than what follows it.
-        rt::sleep(Duration::from_secs(8)).await;
+        // Longer than any request is late and any transaction may take, and than what follows it.
+        rt::sleep(Duration::from_secs(16)).await;
         for partition in 0..partitions {
             let reader = Reader { guide, topic: TOPIC, partition };
             let seen = sim.spawn(clients, reader.read_committed());
@@ -103,34 +109,43 @@ fn run(seed: u64, mishap: Mishap) {
 #[test]
 fn transactions_are_whole_when_nothing_happens() {
     for seed in seeds(15) {
-        run(seed, Mishap::Nothing);
+        run(seed, Mishap::Nothing, None);
     }
 }
 
 #[test]
 fn transactions_are_whole_after_stopping_and_starting() {
     for seed in seeds(10) {
-        run(seed, Mishap::Restart);
+        run(seed, Mishap::Restart, None);
     }
 }
 
 #[test]
 fn transactions_are_whole_when_the_process_is_killed() {
     for seed in seeds(20) {
-        run(seed, Mishap::Crash(CrashKind::ProcessKill));
+        run(seed, Mishap::Crash(CrashKind::ProcessKill), None);
     }
 }
 
 #[test]
 fn transactions_are_whole_when_the_power_fails() {
     for seed in seeds(30) {
-        run(seed, Mishap::Crash(CrashKind::PowerLoss));
+        run(seed, Mishap::Crash(CrashKind::PowerLoss), None);
     }
 }
 
 #[test]
 fn transactions_are_whole_whatever_happens() {
     for seed in seeds(20) {
-        run(seed, Mishap::Any);
+        run(seed, Mishap::Any, None);
+    }
+}
+
+/// Now and then something happens to the broker as well.
+#[test]
+fn transactions_are_whole_when_requests_are_lost_late_or_twice() {
+    for seed in seeds(100) {
+        let mishap = if seed % 4 == 0 { Mishap::Any } else { Mishap::Nothing };
+        run(seed, mishap, Some(TROUBLE_ONE_IN));
     }
 }

@@ -45,3 +45,21 @@ fn a_last_stable_offset_that_is_ahead_is_found() {
 fn an_epoch_that_is_not_raised_is_found() {
     check("epoch-not-raised", QUIET);
 }
+
+#[test]
+fn an_end_that_finds_the_one_before_at_work_is_found() {
+    let test = "transactions::rivals::an_end_that_follows_another_closely_is_carried_out";
+    check("marking-ends-late", test);
+}
+
+const CHAIN: &str = "transactions::chain::a_chain_counts_everything_once_whatever_happens";
+
+#[test]
+fn offsets_that_are_no_part_of_their_transaction_are_found() {
+    check("offsets-outside-the-transaction", CHAIN);
+}
+
+#[test]
+fn offsets_of_an_aborted_transaction_that_count_are_found() {
+    check("commit-what-was-aborted", CHAIN);
+}

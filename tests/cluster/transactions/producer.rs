@@ -21,6 +21,7 @@ use ringmain::wire::messages::produce::{
 use ringmain::wire::record::{BatchBuilder, BatchFields};
 
 use super::outcome::{Outcome, Outcomes};
+use crate::bad_net::BadNet;
 use crate::caller::Caller;
 use crate::guide::Guide;
 
@@ -44,11 +45,13 @@ pub struct Producer {
     /// To be ended, one way or the other.
     pub transactions: u32,
     pub random: Prng,
+    /// Something happens to one of its requests in so many.
+    pub trouble_one_in: Option<u64>,
 }
 
 /// What keeps it from going on.
 #[derive(Debug)]
-enum Trouble {
+pub(super) enum Trouble {
     Connection,
     Said(ErrorCode),
 }
@@ -61,9 +64,9 @@ impl From<io::Error> for Trouble {
 }
 
 /// Id, epoch, and the next sequence of each partition.
-struct Identity {
-    id: i64,
-    epoch: i16,
+pub(super) struct Identity {
+    pub id: i64,
+    pub epoch: i16,
     sequences: Vec<i32>,
 }
 
@@ -93,12 +96,20 @@ impl Producer {
         Ok(())
     }
 
-    async fn coordinator(&self) -> Result<Caller, Trouble> {
-        let request = FindCoordinatorRequest {
-            key_type: 1,
-            coordinator_keys: vec![&self.transactional_id],
-            ..Default::default()
-        };
+    fn net(&mut self) -> Option<BadNet> {
+        let one_in = self.trouble_one_in?;
+        Some(BadNet::new(Prng::new(self.random.next_u64()), one_in))
+    }
+
+    pub(super) async fn coordinator(&mut self) -> Result<Caller, Trouble> {
+        let id = self.transactional_id.clone();
+        self.find(1, &id).await
+    }
+
+    /// A connection to whoever coordinates a group (0) or a transactional id (1).
+    pub(super) async fn find(&mut self, key_type: i8, key: &str) -> Result<Caller, Trouble> {
+        let request =
+            FindCoordinatorRequest { key_type, coordinator_keys: vec![key], ..Default::default() };
         let mut caller = Caller::connect(self.guide.bootstrap).await?;
         let found = caller
             .call::<FindCoordinator, _>(4, &request, |answer| {
@@ -108,12 +119,12 @@ impl Producer {
             })
             .await?;
         match found {
-            Some(address) => Ok(Caller::connect(address).await?),
+            Some(address) => Ok(Caller::connect(address).await?.over(self.net())),
             None => Err(Trouble::Said(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
         }
     }
 
-    async fn begin(&self, coordinator: &mut Caller) -> Result<Identity, Trouble> {
+    pub(super) async fn begin(&self, coordinator: &mut Caller) -> Result<Identity, Trouble> {
         let request = InitProducerIdRequest {
             transactional_id: Some(&self.transactional_id),
             transaction_timeout_ms: self.timeout_ms,
@@ -168,7 +179,7 @@ impl Producer {
         Ok(())
     }
 
-    async fn add(
+    pub(super) async fn add(
         &self,
         coordinator: &mut Caller,
         identity: &Identity,
@@ -197,7 +208,7 @@ impl Producer {
         }
     }
 
-    async fn write(
+    pub(super) async fn write(
         &mut self,
         identity: &mut Identity,
         partition: i32,
@@ -215,8 +226,9 @@ impl Producer {
         let data = PartitionProduceData { index: partition, records: Some(&bytes) };
         let topic =
             TopicProduceData { name: self.topic, partition_data: vec![data], ..Default::default() };
+        let transactional_id = self.transactional_id.clone();
         let request = ProduceRequest {
-            transactional_id: Some(&self.transactional_id),
+            transactional_id: Some(&transactional_id),
             acks: -1,
             timeout_ms: 20_000,
             topic_data: vec![topic],
@@ -224,10 +236,11 @@ impl Producer {
         let version = if self.level == Level::Old { 11 } else { 12 };
         for _ in 0..20 {
             // Half of them go to whoever is asked first: it forwards.
-            let mut caller = match self.random.chance(1, 2) {
+            let caller = match self.random.chance(1, 2) {
                 true => Caller::connect(self.guide.bootstrap).await?,
                 false => self.guide.reach(self.topic, partition).await,
             };
+            let mut caller = caller.over(self.net());
             // A request that comes twice must count once.
             let times = 1 + self.random.below(5) / 4;
             for _ in 0..times {
@@ -254,7 +267,7 @@ impl Producer {
         Err(Trouble::Said(ErrorCode::REQUEST_TIMED_OUT))
     }
 
-    async fn end(
+    pub(super) async fn end(
         &mut self,
         coordinator: &mut Caller,
         identity: &mut Identity,

@@ -44,7 +44,7 @@ struct Answer {
 impl Reader {
     /// Reads for ever, whatever happens, and tells what it is shown.
     pub async fn follow(self, outcomes: Rc<Outcomes>) {
-        let mut offset = 0;
+        let (mut offset, mut idle_ms) = (0, 0);
         loop {
             let mut caller = self.guide.reach(self.topic, self.partition).await;
             while let Ok(answer) = self.fetch(&mut caller, offset).await {
@@ -52,8 +52,11 @@ impl Reader {
                     break;
                 }
                 outcomes.shown(self.partition, answer.numbers);
-                if offset == answer.next_offset {
-                    rt::sleep(Duration::from_millis(5)).await;
+                // Where nothing comes for long, nothing is looked for often.
+                idle_ms =
+                    if offset == answer.next_offset { (2 * idle_ms).clamp(5, 160) } else { 0 };
+                if idle_ms > 0 {
+                    rt::sleep(Duration::from_millis(idle_ms)).await;
                 }
                 offset = answer.next_offset;
             }

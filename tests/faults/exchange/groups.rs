@@ -123,7 +123,7 @@ fn put(client: &mut Client, group: &str, name: &str, partition: i32, offset: i64
 }
 
 /// A connection to who coordinates a group, when it has loaded what is known of it.
-fn coordinator(address: SocketAddr, group: &str) -> Client {
+pub fn coordinator(address: SocketAddr, group: &str) -> Client {
     let until = Instant::now() + PATIENCE;
     loop {
         let mut client = Client::connect(address).expect("a connection");

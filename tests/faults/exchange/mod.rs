@@ -4,7 +4,7 @@
 //! With a real Kafka (`scripts/kafka`), so only by `scripts/kafka-exchange`.
 
 mod content;
-mod groups;
+pub mod groups;
 mod kafka;
 mod ours;
 mod reading;

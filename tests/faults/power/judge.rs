@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringmain::model::TopicId;
 
 use super::deeds::{Configs, Deed, When, read_keyed};
+use super::transfers::Transfers;
 use crate::checker::{Anomaly, Logs, check};
 use crate::client::Client;
 use crate::history::{Entry, Event, History, Key};
@@ -23,6 +24,7 @@ pub const WRITTEN: &str = "written";
 pub struct Seen {
     pub history: History,
     pub deeds: Vec<Deed>,
+    pub transfers: Transfers,
 }
 
 /// What became of one topic, as far as it is known.

@@ -18,6 +18,7 @@ mod split;
 mod steady;
 mod tape;
 mod tools;
+mod transfers;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +34,7 @@ pub use self::judge::TRIMMED;
 use self::judge::{KEYED, READERS, Seen, WRITTEN};
 use self::tape::{Recording, Tape};
 use self::tools::{FileSystem, Mounted, Ram, copy_sparse, text};
+use self::transfers::{Mover, Transfers};
 use crate::broker::{Broker, Setup, left};
 use crate::client::Client;
 use crate::history::{Event, Recorder};
@@ -72,6 +74,8 @@ struct Outcome {
     acknowledged: usize,
     /// Files of deleted segments that were written again.
     again: u64,
+    /// Transactions.
+    committed: usize,
     wrong: Vec<String>,
 }
 
@@ -81,6 +85,7 @@ impl Outcome {
         self.entries += other.entries;
         self.acknowledged += other.acknowledged;
         self.again += other.again;
+        self.committed += other.committed;
         self.wrong.extend(other.wrong);
     }
 }
@@ -93,7 +98,10 @@ struct Trial {
     dice: Prng,
     recorder: Recorder,
     diary: Diary,
+    transfers: Transfers,
     topics: Vec<Topic>,
+    /// What the transactions are about; made with the others.
+    paired: Option<Topic>,
     loads: u32,
     readers: u32,
 }
@@ -102,12 +110,14 @@ struct Trial {
 struct Work {
     load: Load,
     doers: Vec<Doer>,
+    movers: Vec<Mover>,
 }
 
 impl Work {
     fn stop(self) {
         self.load.stop();
         self.doers.into_iter().for_each(Doer::stop);
+        self.movers.into_iter().for_each(Mover::stop);
     }
 }
 
@@ -147,6 +157,7 @@ impl Trial {
             let topic = self.diary.make(&mut client, name, partitions, configs);
             self.topics.push(topic.expect("a topic"));
         }
+        self.paired = Some(Transfers::make(&mut client));
     }
 
     fn work(&mut self, broker: &Broker) -> Work {
@@ -170,7 +181,9 @@ impl Trial {
             deeds::trims(address, diary.clone(), topic(TRIMMED).clone()),
             deeds::puts(address, diary.clone(), topic(KEYED).clone(), self.loads.into()),
         ];
-        Work { load, doers }
+        let paired = self.paired.as_ref().expect("a topic");
+        let movers = self.transfers.start(address, paired, seed);
+        Work { load, doers, movers }
     }
 
     /// Somebody reads everything, and that must stay. Yields the count of the device's log then.
@@ -245,22 +258,30 @@ fn run(setup: &Setup, plan: Plan) -> Outcome {
     let ram = Ram::mount(&setup.scratch().join("ram"), RAM_MIB);
     let recording = Recording::start(ram.path(), plan.kind, DEVICE_MIB);
     let (of_events, of_deeds) = (recording.counter(), recording.counter());
+    let of_transfers = recording.counter();
     let mut trial = Trial {
         setup: setup.clone().on_data(&recording.path().join("data")),
         dice: Prng::new(plan.seed),
         recorder: Recorder::counting(move || of_events.now()),
         diary: Diary::new(move || of_deeds.now()),
+        transfers: Transfers::new(move || of_transfers.now()),
         topics: Vec::new(),
+        paired: None,
         loads: 0,
         readers: 0,
     };
     let (reads, again) = trial.perform(&plan);
-    let seen = Seen { history: trial.recorder.history(), deeds: trial.diary.deeds() };
+    let seen = Seen {
+        history: trial.recorder.history(),
+        deeds: trial.diary.deeds(),
+        transfers: trial.transfers.clone(),
+    };
     let mut tape = recording.finish();
     let mut outcome = Outcome {
         entries: tape.len(),
         acknowledged: seen.history.acknowledged(),
         again,
+        committed: trial.transfers.count_committed(),
         ..Outcome::default()
     };
     for (index, count) in moments(&plan, &tape, &reads, &mut trial.dice).into_iter().enumerate() {
@@ -297,7 +318,12 @@ fn look(setup: &Setup, tape: &Tape, seen: &Seen, count: u64, image: &Path) -> Ve
         Err(reason) => return vec![format!("the broker does not start: {reason}")],
     };
     let mut client = Client::connect(broker.address()).expect("a connection");
-    let judged = catch_unwind(AssertUnwindSafe(|| seen.judge(count, &mut client)));
+    let address = broker.address();
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        let mut wrong = seen.judge(count, &mut client);
+        wrong.extend(seen.transfers.judge(count, address));
+        wrong
+    }));
     let mut wrong = judged.unwrap_or_else(|_| vec!["it could not be read".to_owned()]);
     broker.assert_sound();
     if !wrong.is_empty() {
@@ -316,11 +342,12 @@ fn look(setup: &Setup, tape: &Tape, seen: &Seen, count: u64, image: &Path) -> Ve
 
 fn report(name: &str, outcome: &Outcome, began: Instant) {
     println!(
-        "{name}: {} moments of {} recorded requests, {} records acknowledged, {} files written again, \
-         in {:.1} s",
+        "{name}: {} moments of {} recorded requests, {} records acknowledged and {} transactions, {} \
+         files written again, in {:.1} s",
         outcome.points,
         outcome.entries,
         outcome.acknowledged,
+        outcome.committed,
         outcome.again,
         began.elapsed().as_secs_f64()
     );
@@ -347,5 +374,7 @@ fn kind(round: u64) -> FileSystem {
 
 fn setup(name: &str) -> Setup {
     // The cleaner shall find something to do in seconds.
-    Setup::new(name).set("log.cleaner.backoff.ms", "100")
+    Setup::new(name)
+        .set("log.cleaner.backoff.ms", "100")
+        .set("transaction.state.log.num.partitions", "2")
 }

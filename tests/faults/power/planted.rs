@@ -62,6 +62,12 @@ fn replacing_small_files_by_what_is_not_synced_is_found() {
 
 #[test]
 #[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
+fn telling_of_a_commit_before_it_is_safe_is_found() {
+    check("answer-before-it-is-safe", false, &["transaction"]);
+}
+
+#[test]
+#[ignore = "needs root, fuse, loop devices and qemu: scripts/power"]
 fn ignoring_a_failed_write_is_found() {
     assert!(!broken::hides("ignore-failed-writes", "write"));
 }

@@ -7,6 +7,7 @@
 
 mod join;
 mod leave;
+mod migrate;
 mod rebalance;
 pub(super) mod record;
 mod session;
@@ -16,6 +17,8 @@ mod vote;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
+
+pub(super) use migrate::{Moved, Moving};
 
 use super::request::{Described, DescribedMember, Identity, Protocols};
 use super::turn::Turn;
@@ -221,6 +224,7 @@ impl Classic {
         };
         Described {
             error: ErrorCode::NONE,
+            message: None,
             state: self.state.name(),
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             protocol: protocol.unwrap_or_default().to_owned(),

@@ -1,11 +1,17 @@
 //! The rules of groups, without a broker: a machine, a clock that is moved by hand, and the records
 //! that were written, from which the machine can be made anew at any time.
 
+mod beats;
+mod migrating;
 mod offsets;
+mod patterns;
 #[cfg(feature = "planted-bugs")]
-mod planted;
+pub(super) mod planted;
 mod rebalance;
+mod reconciling;
+mod records;
 mod statics;
+mod view;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,6 +23,7 @@ use crate::coordinator::{Record, Writer};
 use crate::model::PartitionId;
 use crate::wire::consumer_protocol::Subscription;
 use crate::wire::versioned::Versioned;
+use view::TestView;
 
 /// One thing that was written.
 enum Written {
@@ -27,6 +34,7 @@ enum Written {
 struct Room {
     groups: Groups,
     settings: Overrides,
+    view: TestView,
     now_ms: u64,
     log: Vec<Written>,
     calls: u64,
@@ -43,10 +51,12 @@ impl Room {
     fn with(settings: &[(&str, &str)]) -> Room {
         let settings: Overrides =
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let groups = Room::machine(&settings, 1);
+        let view = TestView::default();
+        let groups = Room::machine(&settings, &view, 1);
         let mut room = Room {
             groups,
             settings,
+            view,
             now_ms: 1_000_000,
             log: Vec::new(),
             calls: 0,
@@ -57,14 +67,31 @@ impl Room {
         room
     }
 
-    fn machine(settings: &Overrides, seed: u64) -> Groups {
-        let fixed = BrokerSettings { fixed: settings.clone(), ..BrokerSettings::default() };
-        let config = Rc::new(BrokerConfig::resolve(&fixed));
+    fn machine(settings: &Overrides, view: &TestView, seed: u64) -> Groups {
         Groups::new(Seed {
             partition: PartitionId(0),
-            rules: Rules { config, batch_bytes_max: 100_000 },
+            rules: Room::rules(settings, view),
             random: Prng::new(seed),
         })
+    }
+
+    fn rules(settings: &Overrides, view: &TestView) -> Rules {
+        let fixed = BrokerSettings { fixed: settings.clone(), ..BrokerSettings::default() };
+        let config = Rc::new(BrokerConfig::resolve(&fixed));
+        Rules { config, batch_bytes_max: 100_000, view: Rc::new(view.clone()) }
+    }
+
+    /// The topic has so many partitions from now on; 0: it is gone.
+    fn topic(&mut self, name: &str, partitions: i32) {
+        let new = self.view.set(name, partitions);
+        self.groups.obey(Room::rules(&self.settings, &self.view));
+        self.ask(Ask::TopicsChanged { names: vec![name.to_owned()], new });
+    }
+
+    /// Sets something for the group.
+    fn configure(&mut self, pairs: &[(&str, &str)]) {
+        self.view.configure(pairs);
+        self.groups.obey(Room::rules(&self.settings, &self.view));
     }
 
     fn now(&self) -> Now {
@@ -143,7 +170,7 @@ impl Room {
 
     /// As after a crash: all that is left is what was written.
     fn reload(&mut self) {
-        self.groups = Room::machine(&self.settings, 2 + self.calls);
+        self.groups = Room::machine(&self.settings, &self.view, 2 + self.calls);
         let now = self.now();
         for written in &self.log {
             let entry = match written {
@@ -169,7 +196,7 @@ impl Room {
 
     fn offset(&mut self, topic: &str) -> i64 {
         let topics = Some(vec![(topic.to_owned(), vec![0])]);
-        match self.say(Ask::Fetch(Fetch { topics, require_stable: false })) {
+        match self.say(Ask::Fetch(Fetch { topics, ..Fetch::default() })) {
             Answer::Fetched(topics) => topics[0].partitions[0].offset,
             other => panic!("{other:?}"),
         }
@@ -195,8 +222,10 @@ impl Room {
     }
 
     fn generation(&self) -> i32 {
-        let Kind::Classic(classic) = &self.groups.table[GROUP].kind;
-        classic.generation
+        match &self.groups.table[GROUP].kind {
+            Kind::Classic(classic) => classic.generation,
+            Kind::Consumer(_) => panic!("not a classic group"),
+        }
     }
 }
 
@@ -251,5 +280,8 @@ fn code(answer: Answer) -> ErrorCode {
         Answer::Described(described) => described.error,
         Answer::Fetched(topics) => topics[0].partitions[0].error,
         Answer::Listed(_) => ErrorCode::NONE,
+        Answer::Beaten(beaten) => beaten.error,
+        Answer::DescribedConsumer(described) => described.error,
+        Answer::Refused(error) => error,
     }
 }

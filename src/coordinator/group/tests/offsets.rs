@@ -87,7 +87,7 @@ fn offsets_of_a_transaction_count_when_it_is_committed() {
     let in_transaction = |offset| Commit { writer: Some(writer), ..commit(nobody(), "t", offset) };
     let stable = |room: &mut Room| {
         let topics = Some(vec![("t".to_owned(), vec![0])]);
-        code(room.say(Ask::Fetch(Fetch { topics, require_stable: true })))
+        code(room.say(Ask::Fetch(Fetch { topics, require_stable: true, ..Fetch::default() })))
     };
     for (commits, restarts) in [(true, false), (true, true), (false, false), (false, true)] {
         let mut room = Room::new();

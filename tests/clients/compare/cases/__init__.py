@@ -4,14 +4,17 @@ import importlib
 import pkgutil
 
 CASES = {}
+# The APIs that a case asks for beyond those which every broker here has: it is skipped where they are not offered.
+NEEDS = {}
 
 
-def case(name, question=None):
+def case(name, question=None, needs=()):
     """Adds a case; without a question, a decorator."""
     if question is None:
-        return lambda question: case(name, question)
+        return lambda question: case(name, question, needs)
     assert name not in CASES, f"two cases are called {name}"
     CASES[name] = question
+    NEEDS[name] = set(needs)
     return question
 
 

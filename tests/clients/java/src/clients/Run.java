@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** Runs the tests, prints a line for each, exits non-zero when one failed: {@code Run VERSION all|smoke}. */
+/** Runs the tests, prints a line for each, exits non-zero when one failed: {@code Run VERSION all|smoke [PART-OF-A-NAME]}. */
 public final class Run {
     public interface Body {
         void run(Cluster cluster) throws Exception;
@@ -26,11 +26,13 @@ public final class Run {
             tests.addAll(ConsumeTests.ALL);
             tests.addAll(AdminTests.ALL);
             tests.addAll(GroupTests.ALL);
+            tests.addAll(ConsumerProtocolTests.ALL);
             tests.addAll(TransactionTests.ALL);
         }
         boolean failed = false;
         for (Test test : tests) {
             String name = version + "-" + test.name();
+            if (arguments.length > 2 && !name.contains(arguments[2])) continue;
             if (!test.lacking().isEmpty()) {
                 System.out.println("skip " + name + ": the broker does not offer the APIs " + test.lacking());
                 continue;
