@@ -72,7 +72,8 @@ fn described(broker: &Broker) -> Value {
 
 #[test]
 fn groups_of_the_new_protocol_are_described_with_what_is_to_come() {
-    let broker = Broker::start();
+    // Every change is planned for at once.
+    let broker = Broker::start_with(&["--set", "group.consumer.assignment.interval.ms=0"]);
     broker.run(&["topic", "create", "t", "--partitions", "2"]).printed();
     let first = join(&broker, "one", &["t"]);
     let told = described(&broker);
