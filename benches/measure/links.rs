@@ -29,9 +29,14 @@ impl Links {
         let stream = TcpStream::connect(rpc::resolve(to)?)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&self.epoll, &stream, EventData::new_u64(key as u64), flags)?;
+        self.add(&stream, key)?;
         Ok(stream)
+    }
+
+    /// Takes in a connection that was made elsewhere and does not block.
+    pub fn add(&self, stream: &TcpStream, key: usize) -> io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::add(&self.epoll, stream, EventData::new_u64(key as u64), flags)?)
     }
 
     /// Waits until some connections can go on.

@@ -1,5 +1,5 @@
 //! Measures a running broker from outside, and what the same machine does without one: the load
-//! client (`produce`, `fetch`, `drain`, `topic`) and the yardsticks (`ceiling`, `check`, `send`,
+//! client (`produce`, `fetch`, `drain`, `topic`, `heartbeats`, `joins`, `commits`, `transactions`) and the yardsticks (`ceiling`, `check`, `send`,
 //! `splice`, `device`, `many`). `scripts/measure` runs them against each other; each also runs by itself:
 //!
 //! ```text
@@ -13,6 +13,7 @@ mod device;
 mod drain;
 mod fetch;
 mod gauge;
+mod groups;
 mod links;
 mod many;
 mod pace;
@@ -20,6 +21,7 @@ mod produce;
 mod requests;
 mod rpc;
 mod stream;
+mod transactions;
 mod uring;
 
 use std::io;
@@ -47,6 +49,14 @@ enum Command {
     Fetch(fetch::Fetch),
     /// A steady producer with a consumer behind it: how long acknowledgements and records take
     Pace(pace::Pace),
+    /// Groups of one member that only show that they are alive
+    Heartbeats(groups::Heartbeats),
+    /// How long it takes until a crowd that joins one group has settled
+    Joins(groups::Joins),
+    /// Commits offsets as fast as they are answered
+    Commits(groups::Commits),
+    /// Transactions one after the other, by several producers
+    Transactions(transactions::Transactions),
     /// Reads a stream and throws it away: the reader of fetch, for send and splice
     Drain(drain::Drain),
     /// Yardstick of produce: receive, checksum, one copy, direct writes; no broker
@@ -70,6 +80,10 @@ fn main() -> ExitCode {
         Some(Command::Produce(command)) => produce::run(&command),
         Some(Command::Fetch(command)) => fetch::run(&command),
         Some(Command::Pace(command)) => pace::run(&command),
+        Some(Command::Heartbeats(command)) => groups::heartbeats(&command),
+        Some(Command::Joins(command)) => groups::joins(&command),
+        Some(Command::Commits(command)) => groups::commits(&command),
+        Some(Command::Transactions(command)) => transactions::run(&command),
         Some(Command::Drain(command)) => drain::run(&command),
         Some(Command::Ceiling(command)) => ceiling::run(&command),
         Some(Command::Check(command)) => check::run(&command),

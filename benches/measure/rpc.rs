@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use ringmain::wire::frame;
 use ringmain::wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopics, CreateTopicsRequest,
 };
+use ringmain::wire::messages::find_coordinator::{FindCoordinator, FindCoordinatorRequest};
 use ringmain::wire::messages::list_offsets::{
     EARLIEST, LATEST, ListOffsets, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -56,6 +58,21 @@ pub fn create_topic(arguments: &CreateTopic) -> io::Result<()> {
     })?
 }
 
+/// Waits until a group has a coordinator: asking makes the topic that it needs. There is one broker.
+pub fn coordinated(to: &str, group: &str) -> io::Result<()> {
+    let request =
+        FindCoordinatorRequest { key: group, coordinator_keys: vec![group], ..Default::default() };
+    let mut broker = Broker::connect(to)?;
+    for _ in 0..1000 {
+        let code = broker.call::<FindCoordinator, _>(3, &request, |answer| answer.error_code)?;
+        match code {
+            ErrorCode::COORDINATOR_NOT_AVAILABLE => thread::sleep(Duration::from_millis(20)),
+            code => return check("FindCoordinator", code),
+        }
+    }
+    check("FindCoordinator", ErrorCode::COORDINATOR_NOT_AVAILABLE)
+}
+
 pub fn check(what: &str, code: ErrorCode) -> io::Result<()> {
     match code {
         ErrorCode::NONE => Ok(()),
@@ -100,6 +117,11 @@ impl Broker {
         let mut reader = Reader::new(&bytes);
         frame::read_response_header::<A>(&mut reader, version).map_err(malformed)?;
         A::Response::decode(&mut reader, version).map(see).map_err(malformed)
+    }
+
+    /// For those who go on by themselves.
+    pub fn into_stream(self) -> TcpStream {
+        self.0
     }
 
     /// The first offset of a partition, and the one behind its last.

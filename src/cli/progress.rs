@@ -74,6 +74,11 @@ impl Progress {
         self.bar.suspend(|| eprintln!("ringmain: {text}"));
     }
 
+    /// A line of news above it.
+    pub fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
     /// Such as `wrote 1,000 records, 1.5 MiB in 0.3 s (3,333 records/s, 5.0 MiB/s)`. Of a few
     /// records nobody wants to know the rate.
     pub fn summary(&self) -> String {

@@ -94,6 +94,7 @@ fn is_retriable(code: ErrorCode) -> bool {
             | ErrorCode::OFFSET_NOT_AVAILABLE
             | ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE
             | ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE
+            | ErrorCode::UNSTABLE_OFFSET_COMMIT
             | ErrorCode::THROTTLING_QUOTA_EXCEEDED
             | ErrorCode::UNKNOWN_TOPIC_ID
             | ErrorCode::INCONSISTENT_TOPIC_ID

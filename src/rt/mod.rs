@@ -14,7 +14,6 @@ mod inbox;
 mod lane;
 mod mesh;
 mod notice;
-mod precedence;
 pub mod ring;
 pub mod sim;
 mod task;

@@ -93,6 +93,10 @@ impl Broker {
         Running::start(&self.named(args), None)
     }
 
+    pub fn begin_planted(&self, args: &[&str], bugs: &str) -> Running {
+        Running::start_planted(&self.named(args), None, bugs)
+    }
+
     fn named<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
         [args, &["--bootstrap", &self.bootstrap]].concat()
     }

@@ -65,7 +65,13 @@ pub struct Running {
 impl Running {
     /// Without input, standard input stays open and empty.
     pub fn start(args: &[&str], input: Option<&[u8]>) -> Running {
+        Running::start_planted(args, input, "")
+    }
+
+    /// With these bugs, where they are built in.
+    pub fn start_planted(args: &[&str], input: Option<&[u8]>, bugs: &str) -> Running {
         let mut command = ringmain(args);
+        command.env("RINGMAIN_PLANTED", bugs);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary");
         let stdin = input.map(<[u8]>::to_vec).map(|input| {
@@ -90,6 +96,27 @@ impl Running {
             assert!(started.elapsed() < PATIENCE, "`ringmain {}` prints nothing", self.what);
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Ends it at once; yields what it had printed.
+    pub fn kill(mut self) -> Ended {
+        if self.is_running() {
+            signal(&self.child, rustix::process::Signal::KILL);
+        }
+        drop(self.child.stdin.take());
+        let status = wait(&mut self.child, &self.what);
+        let stderr = String::from_utf8(self.stderr.end()).expect("text");
+        Ended { code: status.code(), stdout: self.stdout.end(), stderr }
+    }
+
+    /// What it has printed by now.
+    pub fn printed_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.bytes.lock().expect("a reader")).into_owned()
     }
 
     /// As Ctrl-C does; standard input stays open.

@@ -3,8 +3,11 @@
 mod broker;
 mod command;
 mod directories;
+mod fan_out;
 mod files;
 mod groups;
+mod members;
+mod new_protocol;
 mod records;
 mod refusals;
 mod restarts;

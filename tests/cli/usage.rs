@@ -87,6 +87,7 @@ fn every_command_has_help_with_examples() {
         "topic describe",
         "topic alter",
         "topic delete",
+        "topic fan-out",
         "produce",
         "consume",
         "log",

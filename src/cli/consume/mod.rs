@@ -1,9 +1,12 @@
-//! `ringmain consume`: reads records of a topic and prints them.
+//! `ringmain consume`: reads records of a topic, or as a member of a group its part of several, and
+//! prints them.
 
 mod base64;
 mod format;
+mod group;
 mod json;
 mod places;
+mod readers;
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -20,8 +23,8 @@ use super::progress::Progress;
 use super::race::{First, race};
 use super::{escape, topic, units};
 use crate::client::consumer::{ConsumedRecord, Consumer, ConsumerOptions, Event, Fetched};
-use crate::client::{Cluster, Isolation};
-use crate::model::ErrorCode;
+use crate::client::{Cluster, Isolation, Topic};
+use crate::model::{ErrorCode, Offset};
 use format::Format;
 use places::Place;
 
@@ -34,6 +37,7 @@ const EXAMPLES: &str = "\x1b[1;32mExamples:\x1b[0m
   ringmain consume -t orders -f '%p:%o %k = %v\\n'
   ringmain consume -t orders --json | jq .value
   ringmain consume -t images --from-beginning -e -f %v > disk.img
+  ringmain consume --group reports orders clicks        its part of two topics; commits what it printed
 
 \x1b[1;32mFormat:\x1b[0m
   %v value   %k key    %h headers (k=v,k=v)   %t topic       %p partition   %o offset
@@ -46,15 +50,19 @@ const EXAMPLES: &str = "\x1b[1;32mExamples:\x1b[0m
 #[command(long_about = "Read records of a topic and print them, one a line")]
 #[command(after_help = EXAMPLES)]
 pub struct Consume {
-    /// Topic to read
-    #[arg(long, short, value_name = "NAME")]
-    topic: String,
+    /// Topic to read; several with --group
+    #[arg(long, short, value_name = "NAME", required_unless_present = "more_topics")]
+    topic: Vec<String>,
+    /// The same without --topic
+    #[arg(value_name = "TOPIC")]
+    more_topics: Vec<String>,
     /// Read this partition; may be given several times [default: all]
     #[arg(long, short, value_name = "N", value_delimiter = ',', help_heading = "What to read")]
+    #[arg(conflicts_with = "group")]
     #[arg(value_parser = units::natural::<i32>, allow_negative_numbers = true)]
     partition: Vec<i32>,
     /// Where to begin: earliest, latest, an offset, -N for the last N records of each partition, or
-    /// @MS for a time in milliseconds since 1970
+    /// @MS for a time in milliseconds since 1970. A group begins so only where it has committed nothing
     #[arg(long, short, value_name = "WHERE", default_value = "latest", allow_hyphen_values = true)]
     #[arg(help_heading = "What to read")]
     offset: Place,
@@ -72,6 +80,24 @@ pub struct Consume {
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "read_uncommitted")]
     #[arg(help_heading = "What to read")]
     isolation: IsolationName,
+
+    /// Read as a member of this group of Kafka's classic protocol, beside members of any client:
+    /// partitions are shared out, and what was printed is committed every second and at the end
+    #[arg(long, short, value_name = "NAME", help_heading = "Group")]
+    group: Option<String>,
+    /// How partitions are shared out: range (and what others of the group prefer), or
+    /// cooperative-sticky, by which members go on reading while the group shares anew
+    #[arg(long, value_name = "NAME", value_enum, default_value = "range", requires = "group")]
+    #[arg(help_heading = "Group")]
+    assignor: AssignorName,
+    /// Be a static member under this name: whoever comes back under it within the session timeout
+    /// gets its partitions back, and the group does not share anew
+    #[arg(long = "static", value_name = "ID", requires = "group", help_heading = "Group")]
+    instance: Option<String>,
+    /// How long the group waits for a member that has fallen silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 45, requires = "group")]
+    #[arg(value_parser = units::positive::<u32>, allow_negative_numbers = true, help_heading = "Group")]
+    session_timeout: u32,
 
     /// How a record is printed; see below
     #[arg(long, short, value_name = "FORMAT", default_value = r"%v\n", help_heading = "Output")]
@@ -110,6 +136,13 @@ impl IsolationName {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AssignorName {
+    Range,
+    #[value(name = "cooperative-sticky")]
+    CooperativeSticky,
+}
+
 /// Prints records.
 struct Printer {
     topic: String,
@@ -117,21 +150,49 @@ struct Printer {
     json: bool,
     null: Vec<u8>,
     left: u64,
+    /// Behind the last record printed.
+    next: Offset,
+}
+
+impl Consume {
+    fn place(&self) -> Place {
+        if self.from_beginning { Place::Earliest } else { self.offset }
+    }
 }
 
 impl Printer {
+    fn new(args: &Consume, topic: &str, null: Vec<u8>) -> Printer {
+        Printer {
+            topic: topic.to_owned(),
+            format: args.format.clone(),
+            json: args.json,
+            null,
+            left: args.count.unwrap_or(u64::MAX),
+            next: 0,
+        }
+    }
+
     fn print(&mut self, record: &ConsumedRecord<'_>, out: &mut Output) -> ControlFlow<()> {
         if self.json {
             out.json(&json::Line { topic: &self.topic, record });
         } else {
             self.format.write(&self.topic, record, &self.null, out.buffer());
         }
+        self.next = record.offset + 1;
         self.left -= 1;
         if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
-pub fn run(args: Consume) -> Result<(), Failure> {
+pub fn run(mut args: Consume) -> Result<(), Failure> {
+    args.topic.append(&mut args.more_topics);
+    args.topic.sort_unstable();
+    args.topic.dedup();
+    if args.topic.len() > 1 && args.group.is_none() {
+        return Err(Failure::Usage(
+            "several topics are read by a group: name one with --group".to_owned(),
+        ));
+    }
     let null = match &args.null {
         None => Vec::new(),
         Some(text) => escape::parse(text)
@@ -140,7 +201,22 @@ pub fn run(args: Consume) -> Result<(), Failure> {
     let output = Output::standard()?;
     let interrupt = Interrupt::catch()?;
     let cluster = args.cluster.clone();
-    cluster.run(move |cluster| consume(cluster, args, null, output, interrupt))
+    cluster.run(move |cluster| async move {
+        match args.group.is_some() {
+            true => group::consume(cluster, args, null, output, interrupt).await,
+            false => consume(cluster, args, null, output, interrupt).await,
+        }
+    })
+}
+
+/// A topic that exists.
+async fn existing(cluster: &Cluster, name: &str) -> Result<Topic, Failure> {
+    match cluster.topic(name, false).await {
+        Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {
+            Err(topic::missing(name))
+        }
+        found => Ok(found?),
+    }
 }
 
 async fn consume(
@@ -150,29 +226,24 @@ async fn consume(
     mut output: Output,
     interrupt: Interrupt,
 ) -> Result<(), Failure> {
-    let topic = match cluster.topic(&args.topic, false).await {
-        Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {
-            return Err(topic::missing(&args.topic));
-        }
-        found => found?,
-    };
+    let name = args.topic[0].as_str();
+    let topic = existing(&cluster, name).await?;
     let isolation = args.isolation.isolation();
     let wanted = places::Wanted {
-        topic: &args.topic,
+        topic: name,
         partitions: &args.partition,
-        place: if args.from_beginning { Place::Earliest } else { args.offset },
+        place: args.place(),
         to_the_end: args.exit_at_end,
         isolation,
     };
     let starts = wanted.starts(&cluster, &topic).await?;
     let options =
         ConsumerOptions { isolation, sessions: !args.no_fetch_sessions, ..Default::default() };
-    let consumer = Consumer::new(cluster, &args.topic, topic, &starts, options);
+    let consumer = Consumer::new(cluster, name, topic, &starts, options);
     let to_terminal = io::stdout().is_terminal();
     if to_terminal && !args.quiet && wanted.place == Place::Latest && !args.exit_at_end {
         eprintln!(
-            "Waiting for new records of {} (--from-beginning shows old ones, Ctrl-C ends).",
-            args.topic
+            "Waiting for new records of {name} (--from-beginning shows old ones, Ctrl-C ends)."
         );
     }
     let ahead = starts.iter().map(|start| start.end.map(|end| (end - start.offset).max(0) as u64));
@@ -181,13 +252,7 @@ async fn consume(
         (ahead, count) => ahead.or(count),
     };
     let mut progress = Progress::new("read", total, !args.quiet && !to_terminal);
-    let mut printer = Printer {
-        topic: args.topic.clone(),
-        format: args.format.clone(),
-        json: args.json,
-        null,
-        left: args.count.unwrap_or(u64::MAX),
-    };
+    let mut printer = Printer::new(&args, name, null);
     let reading = read(&consumer, &mut printer, &mut output, &mut progress);
     let ended = match race(reading, interrupt.wait()).await {
         First::Left(ended) => ended,

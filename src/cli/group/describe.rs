@@ -40,8 +40,14 @@ pub struct Describe {
 struct Line<'a> {
     group: &'a str,
     state: &'a str,
+    r#type: &'a str,
     protocol_type: &'a str,
     assignor: &'a str,
+    /// Of groups of the new protocol: of their members, and of what was shared out for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignment_epoch: Option<i32>,
     coordinator: i32,
     members: Vec<MemberLine<'a>>,
     partitions: Vec<PartitionLine<'a>>,
@@ -56,6 +62,14 @@ struct MemberLine<'a> {
     client_id: &'a str,
     host: &'a str,
     partitions: usize,
+    /// Of members of the new protocol: how far it has followed the group, and what it is to have
+    /// then beyond what it has, and no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_take: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_give_up: Option<usize>,
     /// Why it has none.
     reason: Option<String>,
 }
@@ -114,8 +128,9 @@ async fn describe(cluster: Rc<Cluster>, args: Describe, mut output: Output) -> R
 
 /// Who reads which partition.
 fn owners(group: &Group) -> BTreeMap<(String, i32), &GroupMember> {
-    let of_member = |member| idle::assignment(member).into_iter().map(move |one| (one, member));
-    group.members.iter().flat_map(of_member).collect()
+    let members = group.members.iter();
+    let has = members.flat_map(|member| member.assigned.iter().map(move |place| (place, member)));
+    has.map(|(place, member)| (place.clone(), member)).collect()
 }
 
 fn line<'a>(
@@ -135,6 +150,9 @@ fn line<'a>(
             client_id: &member.client_id,
             host: &member.host,
             partitions,
+            epoch: member.epoch,
+            to_take: member.epoch.map(|_| beyond(&member.target, &member.assigned)),
+            to_give_up: member.epoch.map(|_| beyond(&member.assigned, &member.target)),
             reason: (partitions == 0).then(|| idle::reason(group, member, metadata)),
         }
     };
@@ -155,6 +173,9 @@ fn line<'a>(
     Line {
         group: name,
         state: &group.state,
+        r#type: group.kind.name(),
+        epoch: group.epochs.map(|epochs| epochs.0),
+        assignment_epoch: group.epochs.map(|epochs| epochs.1),
         protocol_type: &group.protocol_type,
         assignor: &group.protocol,
         coordinator: coordinator.0,
@@ -164,13 +185,23 @@ fn line<'a>(
     }
 }
 
+/// How many of the first the second has not.
+fn beyond(these: &[(String, i32)], those: &[(String, i32)]) -> usize {
+    these.iter().filter(|place| !those.contains(place)).count()
+}
+
 fn print(line: &Line<'_>, output: &mut Output) {
     let assignor = match line.assignor {
         "" => String::new(),
         assignor => format!(", shares by {assignor}"),
     };
+    let epochs = match (line.epoch, line.assignment_epoch) {
+        (Some(epoch), Some(shared)) if epoch == shared => format!(", epoch {epoch}"),
+        (Some(epoch), Some(shared)) => format!(", epoch {epoch}, shared out for {shared}"),
+        _ => String::new(),
+    };
     output.line(&format!(
-        "{}: {}, {}{assignor}, {} behind, coordinated by broker {}",
+        "{}: {}{epochs}, {}{assignor}, {} behind, coordinated by broker {}",
         line.group,
         line.state,
         units::counted(line.members.len() as u64, "member"),
@@ -202,26 +233,46 @@ fn print(line: &Line<'_>, output: &mut Output) {
         table.lines("  ").iter().for_each(|line| output.line(line));
     }
     if !line.members.is_empty() {
-        let mut table = Table::new(&[
+        let mut columns = vec![
             ("MEMBER", Align::Left),
             ("INSTANCE", Align::Left),
             ("CLIENT", Align::Left),
             ("HOST", Align::Left),
-            ("PARTITIONS", Align::Left),
-        ]);
+        ];
+        // Only the new protocol has them.
+        let with_epochs = line.epoch.is_some();
+        if with_epochs {
+            columns.push(("EPOCH", Align::Right));
+        }
+        columns.push(("PARTITIONS", Align::Left));
+        let mut table = Table::new(&columns);
         for one in &line.members {
-            let partitions = match &one.reason {
-                Some(reason) => format!("none: {reason}"),
-                None => one.partitions.to_string(),
-            };
-            table.row(vec![
+            let mut cells = vec![
                 one.member.to_owned(),
                 dash(one.instance.map(str::to_owned)),
                 one.client_id.to_owned(),
                 one.host.to_owned(),
-                partitions,
-            ]);
+            ];
+            if with_epochs {
+                cells.push(dash(one.epoch.map(|epoch| epoch.to_string())));
+            }
+            cells.push(part(one));
+            table.row(cells);
         }
         table.lines("  ").iter().for_each(|line| output.line(line));
     }
+}
+
+/// Such as `3`, `3, 1 to take, 2 to give up` or `none: it is subscribed to nothing`.
+fn part(one: &MemberLine<'_>) -> String {
+    if let Some(reason) = &one.reason {
+        return format!("none: {reason}");
+    }
+    let mut text = one.partitions.to_string();
+    for (count, what) in [(one.to_take, "to take"), (one.to_give_up, "to give up")] {
+        if let Some(count) = count.filter(|&count| count > 0) {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
 }

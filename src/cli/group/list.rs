@@ -19,9 +19,13 @@ const EXAMPLES: &str = "\x1b[1;32mExamples:\x1b[0m
 #[derive(Args)]
 #[command(about = "List consumer groups", after_help = EXAMPLES)]
 pub struct List {
-    /// Only groups in this state: stable, empty, preparingrebalance, completingrebalance
+    /// Only groups in this state: stable, empty, preparingrebalance, completingrebalance, and of the
+    /// new protocol assigning, reconciling
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
+    /// Only groups of this type: classic, consumer (the new protocol)
+    #[arg(long, value_name = "TYPE")]
+    r#type: Option<String>,
     /// Print one line of JSON a group
     #[arg(long, short)]
     json: bool,
@@ -46,8 +50,9 @@ pub fn run(args: List) -> Result<(), Failure> {
 
 async fn list(cluster: Rc<Cluster>, args: List, mut output: Output) -> Result<(), Failure> {
     let groups = list_groups(&cluster).await?;
-    let wanted =
-        |state: &str| args.state.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(state));
+    let fits = |wanted: &Option<String>, found: &str| {
+        wanted.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(found))
+    };
     let mut table = Table::new(&[
         ("GROUP", Align::Left),
         ("STATE", Align::Left),
@@ -56,7 +61,10 @@ async fn list(cluster: Rc<Cluster>, args: List, mut output: Output) -> Result<()
         ("COORDINATOR", Align::Right),
     ]);
     let mut shown = 0;
-    for group in groups.iter().filter(|group| wanted(&group.state)) {
+    for group in groups.iter() {
+        if !fits(&args.state, &group.state) || !fits(&args.r#type, &group.kind) {
+            continue;
+        }
         shown += 1;
         if args.json {
             output.json(&Line {

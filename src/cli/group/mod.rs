@@ -7,10 +7,13 @@ mod lag;
 mod list;
 mod place;
 mod reset;
+pub mod sharing;
 
 use clap::Subcommand;
 
 use super::failure::Failure;
+pub use idle::subscription;
+pub use lag::ago;
 
 #[derive(Subcommand)]
 pub enum Group {

@@ -1,9 +1,10 @@
-//! `ringmain topic`: create, list, describe, alter, delete.
+//! `ringmain topic`: create, list, describe, alter, delete, fan-out.
 
 mod alter;
 mod create;
 mod delete;
 mod describe;
+mod fan_out;
 mod list;
 
 use clap::Subcommand;
@@ -24,6 +25,8 @@ pub enum Topic {
     Alter(alter::Alter),
     /// Delete topics and all their records
     Delete(delete::Delete),
+    /// Drain a topic into one with more partitions
+    FanOut(fan_out::FanOut),
 }
 
 pub fn run(topic: Topic) -> std::result::Result<(), Failure> {
@@ -33,6 +36,7 @@ pub fn run(topic: Topic) -> std::result::Result<(), Failure> {
         Topic::Describe(describe) => describe::run(describe),
         Topic::Alter(alter) => alter::run(alter),
         Topic::Delete(delete) => delete::run(delete),
+        Topic::FanOut(fan_out) => fan_out::run(fan_out),
     }
 }
 

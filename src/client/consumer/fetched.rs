@@ -21,6 +21,7 @@ pub struct Fetched {
     /// Records before this offset were read before; those from `end` on are not wanted.
     start: Offset,
     end: Offset,
+    next: Offset,
     records: Slice,
     /// Empty where everything is read, and sorted by the first offset.
     aborted: Vec<AbortedTransaction>,
@@ -94,11 +95,17 @@ impl Fetched {
             subject,
             start,
             end: end.unwrap_or(Offset::MAX),
+            next: next.min(end.unwrap_or(Offset::MAX)),
             records,
             aborted,
             isolation: arrival.isolation,
         };
         Ok((fetched, next))
+    }
+
+    /// Where reading goes on behind this, whatever of it is seen: batches may be hidden.
+    pub fn next(&self) -> Offset {
+        self.next
     }
 
     /// Bytes as they came.
@@ -173,6 +180,11 @@ impl<'a> Unpacked<'a> {
             }
         };
         Ok(Unpacked { fetched, header, payload })
+    }
+
+    /// How the batch was compressed.
+    pub fn codec(&self) -> Codec {
+        self.header.codec().expect("it was unpacked")
     }
 
     /// The records that are wanted, in order; ends after the first error.

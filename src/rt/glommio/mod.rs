@@ -28,9 +28,7 @@ use g::io::PollableFd;
 
 use super::CoreStats;
 use super::current::{self, Current};
-use super::precedence;
 use super::ring::{Ring, Writes};
-use crate::notice;
 use rouse::Beating;
 
 /// Longest sleep of a core that did something a moment ago, or has device work under way.
@@ -140,13 +138,10 @@ where
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
             .preempt_timer(layout.preempt);
-        let (worker_cpus, pulse, pin) = (layout.worker_cpus.clone(), layout.pulse, layout.pin);
+        let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
         let (main, beating) = (main.clone(), Beating::default());
         let (begun, writes) = (beating.clone(), writes.clone());
         let thread = thread::Builder::new().name(format!("data-{core}")).spawn(move || {
-            if let Some(Err(error)) = pin.then(precedence::take) {
-                notice!("core {core}: the scheduler treats it like any thread: {error}");
-            }
             let executor = builder.make().map_err(io::Error::other)?;
             let ran = executor
                 .run(async move { run_core(worker_cpus, writes, pulse, begun, main(core)).await });

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.CommitFailedException;
@@ -18,6 +19,7 @@ import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.RangeAssignor;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.GroupType;
@@ -28,6 +30,9 @@ import org.apache.kafka.common.errors.GroupNotEmptyException;
 
 /** Consumer groups by both protocols, with the newest client. */
 final class GroupTests {
+    /** Ringmain's command line, or null. */
+    private static final String OURS = System.getenv("RINGMAIN");
+
     static final List<Test> ALL = Stream.concat(
                     Stream.of("classic", "consumer").flatMap(GroupTests::of),
                     Stream.of(
@@ -35,7 +40,18 @@ final class GroupTests {
                             new Test("a_double_fences_a_static_member", GroupTests::fenced, 11, 8),
                             new Test("a_pattern_is_read_by_the_broker", GroupTests::pattern, 68, 8),
                             new Test("a_group_changes_its_protocol", GroupTests::migrated, 11, 68, 8)))
+            .flatMap(GroupTests::withOurs)
             .toList();
+
+    /** Behind the first test those with Ringmain's own consumer, where there is one. */
+    private static Stream<Test> withOurs(Test test) {
+        if (OURS == null || !test.name().startsWith("classic_members")) return Stream.of(test);
+        return Stream.of(
+                test,
+                new Test("ours_shares_by_range", cluster -> beside(cluster, "range", RangeAssignor.class), 11, 8),
+                new Test("ours_shares_by_cooperative_sticky",
+                        cluster -> beside(cluster, "cooperative-sticky", CooperativeStickyAssignor.class), 11, 8));
+    }
 
     private static Stream<Test> of(String protocol) {
         int api = protocol.equals("classic") ? 11 : 68;
@@ -102,6 +118,38 @@ final class GroupTests {
         equal(100, two.came.size(), "records of two");
         one.consumer.close();
         together("all partitions", () -> two.size() == 4, two);
+    }
+
+    /** A member from Ringmain's command line beside one of this client; each leads for a while. */
+    static void beside(Cluster cluster, String assignor, Class<?> same) throws Exception {
+        String topic = cluster.topic(4);
+        String[] sharing = {"partition.assignment.strategy", same.getName()};
+        Member one = new Member(cluster, topic, "classic", sharing).subscribed(topic);
+        together("all partitions", () -> one.size() == 4, one);
+        Process ours = new ProcessBuilder(OURS, "consume", "--group", topic, topic, "--assignor", assignor,
+                        "--session-timeout", "6", "--from-beginning", "-q", "-b", System.getenv("BOOTSTRAP"))
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        AtomicInteger printed = new AtomicInteger();
+        Thread reader = new Thread(() -> ours.inputReader().lines().forEach(line -> printed.incrementAndGet()));
+        reader.start();
+        try {
+            together("two partitions", () -> one.size() == 2, one);
+            for (int partition = 0; partition < 4; partition++) fill(cluster.producer(), topic, partition, 50);
+            together("half of the records", () -> one.came.size() == 100 && printed.get() == 100, one);
+            one.consumer.commitSync();
+            one.consumer.close();
+            for (int partition = 0; partition < 4; partition++) fill(cluster.producer(), topic, partition, 50);
+            eventually("the rest", () -> printed.get() == 300);
+            Member two = new Member(cluster, topic, "classic", sharing).subscribed(topic);
+            together("two partitions again", () -> two.size() == 2, two);
+            ours.destroy();
+            together("all partitions, since it left", () -> two.size() == 4, two);
+            equal(0, two.came.size(), "records that were committed");
+        } finally {
+            ours.destroy();
+            ours.waitFor();
+            reader.join();
+        }
     }
 
     static void resume(Cluster cluster, String protocol) throws Exception {
