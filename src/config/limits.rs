@@ -61,6 +61,8 @@ pub const GROUPS_PER_PARTITION_MAX: usize = 100_000;
 pub const GROUP_BATCHES_MAX: usize = 8;
 /// The same of the topics that the members of a group of the new protocol subscribe to.
 pub const CONSUMER_GROUP_BATCHES_MAX: usize = 64;
+/// Patterns by which the members of one group subscribe: each is matched with every topic.
+pub const PATTERNS_PER_GROUP_MAX: usize = 100;
 /// Ids that one group has given out to members which have not joined with them yet.
 pub const PENDING_MEMBERS_PER_GROUP_MAX: usize = 10_000;
 /// What a server-side assignor may look at to level its members' loads, a fraction of a second's

@@ -310,8 +310,7 @@ impl Machine for Groups {
             | Ask::Fetch(_)
             | Ask::Describe
             | Ask::DescribeConsumer
-            | Ask::List { .. }
-            | Ask::TopicsChanged { .. } => true,
+            | Ask::List { .. } => true,
             Ask::Join(_)
             | Ask::Sync(_)
             | Ask::Beat(_)
@@ -339,10 +338,6 @@ impl Machine for Groups {
             Ask::Delete => self.delete(call, group, now),
             Ask::List { states, types } => Outcome::answer(call, self.list(&states, &types)),
             Ask::ForgetTopics(topics) => self.forget(topics, now),
-            Ask::TopicsChanged { names, new } => {
-                self.topics_changed(&names, new);
-                Out::default()
-            }
         };
         self.expect_expiry(now);
         out

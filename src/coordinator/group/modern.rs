@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::consumer::{Beating, Consumer, Joining, Plan, Refusal, check_fields, upgraded};
+use super::consumer::{Beating, Consumer, Joining, Plan, Refusal, Soft, check_fields, upgraded};
 use super::request::{Answer, Beat, Beaten, DescribedConsumer, Join, Joined, Leaver};
 use super::turn::{Alarm, Out, Turn};
 use super::{Group, Groups, Kind};
@@ -42,9 +42,9 @@ impl Groups {
             Beating::Stays(mut plan, beaten) => {
                 plan.records.splice(0..0, records);
                 plan.soft.splice(0..0, founded.iter().flat_map(Consumer::classic_sessions));
-                self.check_size(&plan)?;
+                self.check_size(&plan, 0)?;
                 let waiting = self.dissolve(id, now);
-                let mut out = self.carry_out(id, plan, now)?;
+                let mut out = self.carry_out(id, plan, 0, now)?;
                 out.answers.extend(waiting);
                 Ok((beaten, out))
             }
@@ -132,9 +132,9 @@ impl Groups {
         plan(group, &mut turn)
     }
 
-    /// Whether one batch takes what was planned.
-    fn check_size(&self, plan: &Plan) -> Result<(), Refusal> {
-        if batch_bytes(&plan.records) <= self.rules.batch_bytes_max {
+    /// Whether one batch takes what was planned beside so many bytes.
+    fn check_size(&self, plan: &Plan, taken: usize) -> Result<(), Refusal> {
+        if taken + batch_bytes(&plan.records) <= self.rules.batch_bytes_max {
             return Ok(());
         }
         let code = ErrorCode::UNKNOWN_SERVER_ERROR;
@@ -142,8 +142,8 @@ impl Groups {
     }
 
     /// Writes down and does what was planned, if one batch takes it.
-    fn carry_out(&mut self, id: &str, plan: Plan, now: Now) -> Result<Out, Refusal> {
-        self.check_size(&plan)?;
+    fn carry_out(&mut self, id: &str, plan: Plan, taken: usize, now: Now) -> Result<Out, Refusal> {
+        self.check_size(&plan, taken)?;
         self.take(&plan.records, None, now);
         let done = self.with(id, now, |group, turn| {
             if let Some(consumer) = group.consumer() {
@@ -164,11 +164,17 @@ impl Groups {
     ) -> Result<Out, Refusal> {
         let downgrades =
             self.plan(id, None, now, |group, turn| Ok(group.may_downgrade(&members, turn)))?;
-        if downgrades && let Some(out) = self.downgrade(id, &members, None, true, taken, now) {
-            return Ok(out);
+        if downgrades {
+            if let Some(out) = self.downgrade(id, &members, None, true, taken, now) {
+                return Ok(out);
+            }
+            if taken > batch_bytes([]) {
+                let code = ErrorCode::UNKNOWN_SERVER_ERROR;
+                return Err(Refusal::new(code, "It does not fit beside what is there."));
+            }
         }
         let plan = self.plan(id, None, now, |group, turn| Ok(group.fence(&members, turn)))?;
-        self.carry_out(id, plan, now)
+        self.carry_out(id, plan, taken, now)
     }
 
     /// A group goes back to the classic protocol; `None`: one batch does not take that, and it
@@ -228,7 +234,7 @@ impl Groups {
                 let code = ErrorCode::UNKNOWN_SERVER_ERROR;
                 out.ok_or_else(|| Refusal::new(code, code.message()))
             }
-            None => self.carry_out(id, joining.plan, now),
+            None => self.carry_out(id, joining.plan, 0, now),
         };
         match done {
             Ok(mut out) => {
@@ -279,12 +285,21 @@ impl Groups {
             Alarm::Sync(..) => group.sync_is_over(member, turn),
             _ => false,
         });
-        match is_over {
-            false => Some(Out::default()),
-            // It takes its records with it, which are few; what does not fit now does later.
-            true => Some(
-                self.fence(id, BTreeSet::from([member.clone()]), taken, now).unwrap_or_default(),
-            ),
+        if !is_over {
+            return Some(Out::default());
+        }
+        match self.fence(id, BTreeSet::from([member.clone()]), taken, now) {
+            Ok(out) => Some(out),
+            // It does not fit beside what is there, and goes with the next batch.
+            Err(_) => {
+                let over = [Soft::Session(member.clone(), 0)];
+                self.with(id, now, |group, turn| {
+                    if let Some(consumer) = group.consumer() {
+                        consumer.carry_out(&over, turn);
+                    }
+                });
+                None
+            }
         }
     }
 
@@ -296,7 +311,7 @@ impl Groups {
         let plan = self.plan(id, None, now, |group, turn| Ok(group.resolve(turn))).ok()?;
         let bytes = batch_bytes(&plan.records);
         if taken + bytes <= self.rules.batch_bytes_max {
-            return self.carry_out(id, plan, now).ok();
+            return self.carry_out(id, plan, taken, now).ok();
         }
         // Beside others, or never: then it is tried again only now and then.
         let is_hopeless = bytes > self.rules.batch_bytes_max;
@@ -320,8 +335,9 @@ impl Groups {
         looked.is_some_and(|(due, _)| due)
     }
 
-    /// Groups that subscribe to these topics look at them with the next heartbeat.
-    pub(super) fn topics_changed(&mut self, names: &[String], new: bool) {
+    /// These topics came, went, or grew; `new`: there are some that were not there before. Groups
+    /// that subscribe to them look at them with their next heartbeat.
+    pub fn topics_changed(&mut self, names: &[String], new: bool) {
         if new {
             self.newest_topics = self.rules.view.version();
         }

@@ -32,11 +32,6 @@ pub enum Ask {
     },
     /// These topics are gone, and what was committed for them is.
     ForgetTopics(Vec<String>),
-    /// These topics came, went, or grew; `new`: there are some that were not there before.
-    TopicsChanged {
-        names: Vec<String>,
-        new: bool,
-    },
 }
 
 /// ConsumerGroupHeartbeat: who it is, and what has changed with it since the last one.

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::Coordinated;
 use super::view::ImageView;
-use crate::coordinator::View;
 use crate::coordinator::group::{self, Ask, Groups};
 use crate::coordinator::hash::partition_of;
 use crate::coordinator::txn::TxnMachine;
+use crate::coordinator::{Outcome, View};
 use crate::model::{ErrorCode, PartitionId};
 use crate::notice;
 use crate::shard::partition::Partition;
@@ -105,8 +105,11 @@ impl Shard {
             return;
         }
         for seat in self.groups.all() {
-            let ask = Ask::TopicsChanged { names: names.clone(), new };
-            seat.note(self, group::Request { group: String::new(), ask });
+            // One that is being loaded will look at all topics anyway.
+            seat.turn(self, |groups| {
+                groups.topics_changed(&names, new);
+                Outcome::default()
+            });
         }
     }
 

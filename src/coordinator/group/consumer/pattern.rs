@@ -11,7 +11,7 @@ use super::member::Member;
 use super::names::By;
 use super::plan::{Plan, Refusal, Soft};
 use super::{Consumer, record};
-use crate::config::limits::PATTERN_PROGRAM_BYTES_MAX;
+use crate::config::limits::{PATTERN_PROGRAM_BYTES_MAX, PATTERNS_PER_GROUP_MAX};
 use crate::coordinator::group::turn::Turn;
 use crate::model::ErrorCode;
 
@@ -61,6 +61,10 @@ impl Consumer {
             }
             if !new.is_empty() && self.names.subscribers(new) == 0 {
                 found = Patterns::Changed;
+                if self.names.patterns().count() >= PATTERNS_PER_GROUP_MAX {
+                    let message = "The group subscribes by too many patterns.";
+                    return Err(Refusal::new(ErrorCode::INVALID_REGULAR_EXPRESSION, message));
+                }
                 compile(new)?;
                 is_new = true;
             }
@@ -94,25 +98,13 @@ impl Consumer {
     /// Matches all patterns with all topics.
     pub fn resolve(&self, turn: &mut Turn<'_>) -> Plan {
         let view = turn.rules.view.clone();
-        let mut matched = Vec::new();
-        for pattern in self.names.patterns() {
-            // One that cannot be read was written by a broker that could.
-            if let Ok(regex) = compile(pattern) {
-                matched.push((pattern, regex, BTreeSet::<Rc<str>>::new()));
-            }
-        }
-        for name in view.names() {
-            let mut shared: Option<Rc<str>> = None;
-            for (_, regex, topics) in &mut matched {
-                if regex.is_match(name) {
-                    topics.insert(shared.get_or_insert_with(|| name.into()).clone());
-                }
-            }
-        }
         let mut plan = Plan::default();
         let (mut names, mut shares) = (self.names.clone(), false);
-        let version = view.version() as i64;
-        for (pattern, _, topics) in matched {
+        for pattern in self.names.patterns() {
+            // One that cannot be read was written by a broker that could.
+            let Ok(regex) = compile(pattern) else { continue };
+            let matched = view.names().filter(|name| regex.is_match(name));
+            let topics: BTreeSet<Rc<str>> = matched.map(Rc::from).collect();
             let known = self.resolved.get(pattern).map(|known| known.topics.clone());
             let known = known.unwrap_or_default();
             if *known != topics {
@@ -120,8 +112,8 @@ impl Consumer {
                 known.iter().for_each(|name| names.remove(name, By::Pattern));
                 topics.iter().for_each(|name| names.add(name, By::Pattern));
             }
-            let topics = Rc::new(topics);
-            let resolved = Resolved { topics, version, unix_ms: turn.now.unix_ms };
+            let (version, unix_ms) = (view.version() as i64, turn.now.unix_ms);
+            let resolved = Resolved { topics: Rc::new(topics), version, unix_ms };
             plan.records.push(record::pattern(&self.id, pattern, &resolved));
         }
         let hash = turn.hashes.of_group(names.iter(), &*view);

@@ -85,7 +85,7 @@ impl Room {
     fn topic(&mut self, name: &str, partitions: i32) {
         let new = self.view.set(name, partitions);
         self.groups.obey(Room::rules(&self.settings, &self.view));
-        self.ask(Ask::TopicsChanged { names: vec![name.to_owned()], new });
+        self.groups.topics_changed(&[name.to_owned()], new);
     }
 
     /// Sets something for the group.
