@@ -91,7 +91,7 @@ fn describe<'a>(
             isr_nodes: replicas.in_sync,
             // Null would mean "not known", which Java's admin client does not expect.
             eligible_leader_replicas: Some(Vec::new()),
-            last_known_elr: Some(Vec::new()),
+            last_known_elr: Some(replicas.offline.clone()),
             offline_replicas: replicas.offline,
         }
     });

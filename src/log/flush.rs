@@ -243,7 +243,7 @@ impl Log {
     /// Segments that were written are no more: nothing of them waits for a sync.
     pub(super) fn pass_over(&self, gone: &[Rc<Segment>]) {
         let Some(last) = gone.last() else { return };
-        let address = self.segment_after(last).address.get();
+        let address = self.address_after(last);
         // A segment from before the start was never in the pipeline.
         if last.address.get() != u64::MAX {
             let mut pipeline = self.pipeline.borrow_mut();
@@ -294,7 +294,7 @@ impl Log {
                 if !closed {
                     break;
                 }
-                pipeline.issued = self.segment_after(&segment).address.get();
+                pipeline.issued = self.address_after(&segment);
                 continue;
             }
             let from = sector_floor(pipeline.issued);
@@ -342,7 +342,7 @@ impl Log {
             let closed = !Rc::ptr_eq(&segment, &self.active());
             if pipeline.synced >= end && closed {
                 self.synced_offset.set(self.synced_offset.get().max(segment.end_offset.get()));
-                pipeline.synced = self.segment_after(&segment).address.get();
+                pipeline.synced = self.address_after(&segment);
                 continue;
             }
             if pipeline.synced >= written {

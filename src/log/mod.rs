@@ -226,6 +226,18 @@ impl Log {
         segments[after].clone()
     }
 
+    /// Where in the tail it goes on behind a segment. Segments that were there at the start, or that a
+    /// cleaning has made, have no place in the tail; the active one has.
+    fn address_after(&self, segment: &Rc<Segment>) -> u64 {
+        if planted::is("go-on-behind-all-addresses") {
+            return self.segment_after(segment).address.get();
+        }
+        let segments = self.segments.borrow();
+        let after = segments.partition_point(|other| other.base_offset <= segment.base_offset);
+        let mut addresses = segments[after..].iter().map(|other| other.address.get());
+        addresses.find(|&address| address != u64::MAX).expect("the active one's")
+    }
+
     /// The high watermark passed `offset`: transactions below are decided for good.
     pub fn set_high_watermark(&self, offset: Offset) {
         if offset > self.high_watermark.get() {

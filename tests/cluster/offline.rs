@@ -109,6 +109,7 @@ async fn tell(sim: &Sim, clients: HostId, lanes: &[SocketAddr], offline: &[i32])
                     let is = it.leader_id == -1;
                     assert_eq!(is, it.error_code == ErrorCode::LEADER_NOT_AVAILABLE, "{it:?}");
                     assert_eq!(is, it.offline_replicas == it.replica_nodes, "{it:?}");
+                    assert_eq!(is, it.isr_nodes.is_empty(), "{it:?}");
                     assert!(is || it.offline_replicas.is_empty(), "{it:?}");
                     is
                 };
@@ -199,6 +200,7 @@ async fn described(lane: SocketAddr) -> Vec<bool> {
             let is = it.leader_id == -1;
             assert_eq!(is, it.error_code == ErrorCode::LEADER_NOT_AVAILABLE, "{it:?}");
             assert_eq!(is, it.offline_replicas == it.replica_nodes, "{it:?}");
+            assert_eq!(is, it.isr_nodes.is_empty(), "{it:?}");
             is
         };
         partitions.map(is_offline).collect()

@@ -35,6 +35,12 @@ fn filling_the_disk_is_found() {
 }
 
 #[test]
+fn losing_the_place_in_the_tail_is_found() {
+    let test = "replacing::a_log_goes_on_when_what_stands_before_a_cleaned_segment_is_deleted";
+    check("go-on-behind-all-addresses", test);
+}
+
+#[test]
 fn counting_as_written_what_is_not_is_found() {
     check("count-as-written-at-once", KILLS);
 }

@@ -63,7 +63,7 @@ async fn note_checkpoint(world: &World, log: &Log) {
 }
 
 async fn offsets(log: &Log) -> Vec<Offset> {
-    let batches = batches_of(log, 0, log.end_offset(), 1).await;
+    let batches = batches_of(log, log.log_start_offset(), log.end_offset(), 1).await;
     let records = batches.iter().flat_map(|bytes| records_of(&Batch::first(bytes).unwrap()));
     records.map(|record| record.offset).collect()
 }
@@ -217,4 +217,37 @@ async fn offsets_unchecked(log: &Log) -> i64 {
         seen = log.read(seen, 1 << 20, RECORDS, true).await.unwrap().next_offset;
     }
     seen
+}
+
+/// A segment of which nothing goes stays as it is, in the tail's addresses too; the one behind it, which
+/// was cleaned, has none.
+#[test]
+fn a_log_goes_on_when_what_stands_before_a_cleaned_segment_is_deleted() {
+    World::new(5).run(|world| async move {
+        let log = world.create("t-0", settings()).await;
+        let put = |key: u8| {
+            let mut builder = BatchBuilder::new(BatchFields::default());
+            builder.push(NOW, Some(&[key]), Some(&[key; 90]), &[]);
+            let bytes = builder.finish();
+            log.append(Records::Copy(&bytes), LeaderEpoch(0), NOW, Origin::Client).unwrap();
+        };
+        (0..4).for_each(put);
+        log.roll(NOW);
+        [9; 4].into_iter().for_each(put);
+        log.roll(NOW);
+        put(9);
+        log.sync().await.unwrap();
+        log.set_high_watermark(log.end_offset());
+        rt::sleep(Duration::from_millis(50)).await;
+        note_checkpoint(&world, &log).await;
+        assert_eq!(log.clean(&Means::default()).await.unwrap(), Some(8));
+        assert_eq!(offsets(&log).await, [0, 1, 2, 3, 7, 8]);
+        log.delete_before(4).await.unwrap();
+        put(7);
+        for _ in 0..20 {
+            log.flush_step().await.unwrap();
+        }
+        assert_eq!(log.progress().synced_offset, log.end_offset(), "nothing is written any more");
+        assert_eq!(offsets(&log).await, [7, 8, 9]);
+    });
 }

@@ -93,7 +93,10 @@ impl World {
 
     /// As `produce`, of records that are large.
     fn write_bulk(&self, partition: i32, records: u32) -> Task<()> {
-        let producer = Producer { value_bytes_max: 60_000, ..self.producer(partition, 0, records) };
+        let producer = Producer {
+            value_bytes_max: 60_000,
+            ..self.producer(partition, partition as u32, records)
+        };
         self.sim.spawn(self.clients, producer.run())
     }
 
