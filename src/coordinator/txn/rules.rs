@@ -183,13 +183,13 @@ fn end_raising_epoch(
         && said.epoch == i16::MAX - 1
         && present.producer.epoch == 0;
     let raised = i32::from(present.producer.epoch) == i32::from(said.epoch) + 1;
-    let same = said.epoch == present.producer.epoch;
+    let same = said == present.after();
     let is_valid = match present.state {
-        State::PrepareCommit | State::PrepareAbort => raised,
+        State::PrepareCommit | State::PrepareAbort => raised || same,
         State::CompleteCommit | State::CompleteAbort => raised || rotated || same,
         _ => same,
     };
-    if present.producer.id != said.id && !rotated {
+    if present.producer.id != said.id && !rotated && !same {
         return refuse(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     }
     if !is_valid {
@@ -205,6 +205,11 @@ fn end_raising_epoch(
         (State::Empty, false) => {}
         (State::CompleteCommit | State::CompleteAbort, false) if !repeated => {}
         (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
+            return refuse(ErrorCode::CONCURRENT_TRANSACTIONS);
+        }
+        // It is told of its new epoch while the last transaction is being ended, and ends the next
+        // one, in which nothing was written, before that is done. Kafka fences it then.
+        (State::PrepareCommit | State::PrepareAbort, _) if same => {
             return refuse(ErrorCode::CONCURRENT_TRANSACTIONS);
         }
         _ => return refuse(ErrorCode::INVALID_TXN_STATE),

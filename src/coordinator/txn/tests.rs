@@ -214,7 +214,7 @@ fn an_end_keeps_the_epoch_of_an_old_client_and_raises_that_of_a_new_one() {
         assert_eq!(desk.end(present, commit, Level::Two), retry);
         assert_eq!(desk.end(present, !commit, Level::Two), refused(ErrorCode::INVALID_TXN_STATE));
         assert_eq!(
-            desk.end((100, epoch + 1), commit, Level::Two),
+            desk.end((100, epoch + 2), commit, Level::Two),
             refused(ErrorCode::PRODUCER_FENCED)
         );
         desk.mark();
@@ -225,6 +225,32 @@ fn an_end_keeps_the_epoch_of_an_old_client_and_raises_that_of_a_new_one() {
             refused(ErrorCode::INVALID_TXN_STATE)
         );
     }
+}
+
+/// The producer goes on as soon as an end is decided, and may end a transaction in which it wrote
+/// nothing before the markers of the last one are written. It was fenced for that.
+#[test]
+fn an_end_that_comes_before_the_last_is_complete_waits() {
+    let mut desk = Desk::new();
+    desk.init(None);
+    desk.add((100, 0), Level::Two);
+    assert_eq!(desk.end((100, 0), true, Level::Two), producer(100, 1));
+    for commit in [true, false] {
+        let retry = refused(ErrorCode::CONCURRENT_TRANSACTIONS);
+        assert_eq!(desk.end((100, 1), commit, Level::Two), retry);
+        assert_eq!(desk.state(), Some(State::PrepareCommit));
+    }
+    desk.mark();
+    assert_eq!(desk.end((100, 1), false, Level::Two), producer(100, 2));
+    desk.mark();
+    // The same where the epochs are used up and the producer goes on with another id.
+    desk.force_epoch(i16::MAX - 1);
+    desk.add((100, i16::MAX - 1), Level::Two);
+    assert_eq!(desk.end((100, i16::MAX - 1), true, Level::Two), producer(101, 0));
+    let retry = refused(ErrorCode::CONCURRENT_TRANSACTIONS);
+    assert_eq!(desk.end((101, 0), false, Level::Two), retry);
+    desk.mark();
+    assert_eq!(desk.end((101, 0), false, Level::Two), producer(101, 1));
 }
 
 #[test]

@@ -62,10 +62,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::coordinator::group::assign::tests::{Subscribers, assignment, subscribers, topics};
+    use crate::coordinator::group::assign::tests::{
+        Named, Parts, Subscribers, assignment, subscribers, topic, topics,
+    };
 
     /// The shares of the members in the order of their ids.
-    fn check(members: &Subscribers, counts: &[i32], expect: &[&[(u8, &[i32])]]) {
+    fn check(members: &Subscribers, counts: &[i32], expect: &[Parts<'_>]) {
         let shares = assign(members, &topics(counts));
         let expect: Vec<Assignment> = expect.iter().map(|share| assignment(share)).collect();
         assert!(shares.values().map(|share| &**share).eq(&expect), "{shares:#?}");
@@ -88,7 +90,7 @@ mod tests {
     fn the_first_get_the_longer_ranges_and_the_last_may_get_none() {
         let members = ["a", "b", "c", "d"].map(|name| (name, &[0u8, 1] as &[u8], &[] as &[_]));
         let members = subscribers(&members);
-        let shares: [&[(u8, &[i32])]; 4] = [
+        let shares: [Parts<'_>; 4] = [
             &[(0, &[0, 1, 2]), (1, &[0])],
             &[(0, &[3, 4, 5]), (1, &[1])],
             &[(0, &[6, 7])],
@@ -127,16 +129,14 @@ mod tests {
     fn a_thousand_members_share_ten_thousand_partitions() {
         let names: Vec<String> = (0..1000).map(|number| format!("m{number:04}")).collect();
         let subscribed: Vec<u8> = (0..100).collect();
-        let members: Vec<(&str, &[u8], &[(u8, &[i32])])> =
+        let members: Vec<Named<'_>> =
             names.iter().map(|name| (name.as_str(), &subscribed[..], &[] as &[_])).collect();
         let shares = assign(&subscribers(&members), &topics(&[100; 100]));
         let sizes = shares.values().map(|share| share.len());
         assert_eq!(sizes.collect::<BTreeSet<_>>(), BTreeSet::from([0, 100]));
         assert_eq!(
             *shares["m0099"],
-            (0..100)
-                .map(|n| (crate::coordinator::group::assign::tests::topic(n), BTreeSet::from([99])))
-                .collect::<Assignment>()
+            (0..100).map(|n| (topic(n), BTreeSet::from([99]))).collect::<Assignment>()
         );
     }
 }

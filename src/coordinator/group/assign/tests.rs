@@ -7,6 +7,11 @@ pub(super) type Subscribers = BTreeMap<Rc<str>, Subscriber>;
 pub(super) type Topics = BTreeMap<TopicId, i32>;
 pub(super) type Shares = BTreeMap<Rc<str>, Rc<Assignment>>;
 
+/// Topics by number, each with partitions.
+pub(super) type Parts<'a> = &'a [(u8, &'a [i32])];
+/// A member's name, what it subscribes to, and what it has.
+pub(super) type Named<'a> = (&'a str, &'a [u8], Parts<'a>);
+
 pub(super) fn topic(number: u8) -> TopicId {
     TopicId([number + 1; 16])
 }
@@ -16,12 +21,11 @@ pub(super) fn topics(counts: &[i32]) -> Topics {
     (0..).map(topic).zip(counts.iter().copied()).collect()
 }
 
-pub(super) fn assignment(parts: &[(u8, &[i32])]) -> Assignment {
+pub(super) fn assignment(parts: Parts<'_>) -> Assignment {
     parts.iter().map(|(number, parts)| (topic(*number), parts.iter().copied().collect())).collect()
 }
 
-/// Members by name, what they subscribe to, and what they have.
-pub(super) fn subscribers(members: &[(&str, &[u8], &[(u8, &[i32])])]) -> Subscribers {
+pub(super) fn subscribers(members: &[Named<'_>]) -> Subscribers {
     let members = members.iter().map(|(name, subscribed, owned)| {
         let topics = Rc::new(subscribed.iter().copied().map(topic).collect());
         let owned = Rc::new(assignment(owned));

@@ -6,7 +6,7 @@ use super::*;
 
 const TOPIC: &str = "golden.topic";
 const TOPIC_ID: &str = "174006479ad449faa79cfa6b2e073aa7";
-const MEMBER: &str = "F4obw9ExSnm_KKLrrHcZnA";
+const MEMBER: &str = "F4obw9ExSNm_KKLrrHcZnA";
 const UNIX_MS: u64 = 0x01_a2_2c_c5_38_d3;
 /// Keys and values in the order in which they were written.
 const WRITTEN: [(&str, &str); 5] = [

@@ -6,12 +6,12 @@ use super::*;
 use crate::base::prng::Prng;
 use crate::config::limits::ASSIGNMENT_STEPS_MAX;
 use crate::coordinator::group::assign::tests::{
-    Shares, Subscribers, Topics, assert_whole, assignment, count, disturb, moves, random_group,
-    settle, subscribers, topic, topics,
+    Parts, Shares, Subscribers, Topics, assert_whole, assignment, count, disturb, moves,
+    random_group, settle, subscribers, topic, topics,
 };
 
 /// The shares of the members in the order of their ids.
-fn check(members: &Subscribers, counts: &[i32], expect: &[&[(u8, &[i32])]]) {
+fn check(members: &Subscribers, counts: &[i32], expect: &[Parts<'_>]) {
     let shares = assign(members, &topics(counts));
     let expect: Vec<Assignment> = expect.iter().map(|share| assignment(share)).collect();
     assert!(shares.values().map(|share| &**share).eq(&expect), "{shares:#?}");
@@ -186,14 +186,16 @@ fn small_groups_are_as_good_as_the_best_of_all_assignments() {
     assert!(taken * 100 <= fewest * 102, "{taken} moves where {fewest} are enough");
 }
 
+/// What each member subscribes to.
+type Subscribed<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+/// Who had a partition before.
+type Before<'a> = &'a dyn Fn(i32) -> Option<usize>;
+
 /// 10,000 partitions and 1,000 members, by what the searches look at: a quarter of what is
 /// allowed at most, whatever was before and whoever subscribes to what.
 #[test]
 fn large_groups_cost_little() {
-    let check = |name: &str,
-                 counts: &[i32],
-                 subscribed: &dyn Fn(usize) -> Vec<u8>,
-                 had: &dyn Fn(i32) -> Option<usize>| {
+    let check = |name: &str, counts: &[i32], subscribed: Subscribed<'_>, had: Before<'_>| {
         let topics = topics(counts);
         let mut owned = vec![Assignment::new(); 1000];
         for (id, count) in &topics {
@@ -234,7 +236,7 @@ fn large_groups_cost_little() {
         };
         let first = |number: usize| (0..=(number % known) as u8).collect();
         let chain = |number: usize| vec![(number % known) as u8, ((number + 1) % known) as u8];
-        let kinds: [(&str, &dyn Fn(usize) -> Vec<u8>); 5] = [
+        let kinds: [(&str, Subscribed<'_>); 5] = [
             ("all", &all),
             ("some", &some),
             ("all but one", &but_one),
@@ -242,7 +244,7 @@ fn large_groups_cost_little() {
             ("chained", &chain),
         ];
         for (kind, subscribed) in kinds {
-            let before: [(&str, &dyn Fn(i32) -> Option<usize>); 4] = [
+            let before: [(&str, Before<'_>); 4] = [
                 ("nobody", &|_| None),
                 ("one", &|_| Some(999)),
                 ("ten", &|part| Some(part as usize % 10)),

@@ -27,6 +27,7 @@ final class TransactionTests {
             new Test("a_producer_is_fenced_by_the_next", TransactionTests::fenced, 24, 26),
             new Test("a_producer_is_fenced_by_the_admin", TransactionTests::fencedByAdmin, 24, 26),
             new Test("a_slow_transaction_is_aborted", TransactionTests::slow, 24, 26),
+            new Test("a_hasty_producer_is_not_fenced", TransactionTests::hasty, 24, 26),
             new Test("consume_transform_produce", TransactionTests::transform, 24, 26, 11, 28),
             new Test("transactions_are_told_of", TransactionTests::told, 24, 26, 61, 65, 66));
 
@@ -104,6 +105,22 @@ final class TransactionTests {
             return null;
         });
         equal(List.of(), read(cluster, topic, "read_committed", 0), "committed");
+    }
+
+    /** An abort drops what was not sent yet, so that the next end comes while the last one is being written. */
+    static void hasty(Cluster cluster) throws Exception {
+        String topic = cluster.topic(1);
+        Producer<byte[], byte[]> producer =
+                cluster.producer("transactional.id", topic, "linger.ms", "5", "transaction.timeout.ms", "30000");
+        producer.initTransactions();
+        for (int number = 0; number < 50; number++) {
+            producer.beginTransaction();
+            producer.send(new ProducerRecord<>(topic, 0, null, bytes("" + number)));
+            if (number % 5 == 4) producer.commitTransaction();
+            else producer.abortTransaction();
+        }
+        equal(range(0, 10).stream().map(number -> 5 * number + 4).toList(),
+                read(cluster, topic, "read_committed", 10), "committed");
     }
 
     static void transform(Cluster cluster) throws Exception {
