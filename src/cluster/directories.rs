@@ -4,7 +4,7 @@
 use super::{ClusterImage, Command};
 use crate::base::planted;
 use crate::config::Overrides;
-use crate::model::{DirectoryId, NodeId, PartitionId};
+use crate::model::{DirectoryId, NodeId, PartitionId, TopicId};
 
 /// A directory that takes new partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub fn count(image: &ClusterImage, node: NodeId, directories: &[DirectoryId]) ->
     counts
 }
 
-/// Chooses for the partitions that these commands create on a host. `weigh`: the bytes to expect of a
-/// partition with these settings.
+/// Chooses for the partitions that these commands create on a host, unless they say themselves where those
+/// lie (what is taken over lies somewhere). `weigh`: the bytes to expect of a partition with these settings.
 pub fn assign(
     image: &ClusterImage,
     node: NodeId,
@@ -52,6 +52,13 @@ pub fn assign(
 ) -> Vec<Command> {
     const NOTHING_SET: &Overrides = &Overrides::new();
     let mut assigned = Vec::new();
+    let is_placed = |topic: TopicId| {
+        let places = |command: &Command| {
+            matches!(command, Command::AssignDirectories { id, node: on, .. }
+                if *id == topic && *on == node)
+        };
+        commands.iter().any(places)
+    };
     for command in commands {
         let (id, first, partitions, configs) = match command {
             Command::CreateTopic { id, partitions, configs, .. } => {
@@ -63,6 +70,9 @@ pub fn assign(
             }
             _ => continue,
         };
+        if is_placed(id) {
+            continue;
+        }
         let weight = weigh(configs);
         let here = |replicas: &Vec<super::Replica>| replicas.iter().any(|it| it.node == node);
         let mut place = |replicas| match here(replicas) {
@@ -142,6 +152,8 @@ pub fn locate(assigned: DirectoryId, found: &Found, present: &Present) -> Wherea
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Replica;
+    use crate::model::CoreId;
 
     const GIB: u64 = 1 << 30;
 
@@ -171,6 +183,34 @@ mod tests {
         // Small and full disks: by their number.
         check(vec![taker(1, 5, 0), taker(2, 7, 0), taker(3, 0, 0)], 9, &[3, 3, 3]);
         assert_eq!(choose(&mut [], GIB), None);
+    }
+
+    #[test]
+    fn what_is_taken_over_stays_where_it_lies() {
+        let node = NodeId(1);
+        let (theirs, new) = (TopicId([1; 16]), TopicId([2; 16]));
+        let create = |id, name: &str| Command::CreateTopic {
+            name: name.to_owned(),
+            id,
+            partitions: vec![vec![Replica { node, core: CoreId(0) }]; 2],
+            configs: Overrides::new(),
+        };
+        let found = Command::AssignDirectories {
+            id: theirs,
+            node,
+            first: PartitionId(0),
+            directories: vec![id(2), id(1)],
+        };
+        let commands = [create(theirs, "theirs"), create(new, "new"), found];
+        let takers = vec![taker(1, GIB, 0), taker(2, GIB, 0)];
+        let assigned = assign(&ClusterImage::default(), node, &commands, takers, |_| 0);
+        let chosen = Command::AssignDirectories {
+            id: new,
+            node,
+            first: PartitionId(0),
+            directories: vec![id(1), id(2)],
+        };
+        assert_eq!(assigned, [chosen]);
     }
 
     #[test]
