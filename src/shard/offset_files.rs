@@ -118,12 +118,15 @@ async fn change(
     file::write_whole(path, encode(&changed).as_bytes()).await
 }
 
-/// A file that is not there, or is not readable, says nothing.
+/// A file that is not there, is empty (Kafka's before it first writes it), or is not readable says nothing.
 async fn offsets(path: &Path) -> io::Result<Offsets> {
     if !file::exists(path).await? {
         return Ok(Offsets::new());
     }
     let text = file::read_whole(path).await?;
+    if text.is_empty() {
+        return Ok(Offsets::new());
+    }
     let offsets = std::str::from_utf8(&text).ok().and_then(decode);
     Ok(offsets.unwrap_or_else(|| {
         notice!("{} is not readable and not used", path.display());
