@@ -116,6 +116,8 @@ impl Kafka {
             "OutOfOrderSequenceException",
             "Error processing append operation",
             "NotControllerException",
+            // Of its killed predecessor, until that one's session ends.
+            "DuplicateBrokerRegistrationException",
             "[ControllerApis",
             "\tat ",
         ];
