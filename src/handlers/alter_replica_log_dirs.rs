@@ -1,6 +1,6 @@
 //! AlterReplicaLogDirs: moves partitions to other data directories of this host (KIP-113). Answered when
-//! a move has begun; DescribeLogDirs tells how far it is. As DescribeLogDirs, a lane answers for the
-//! partitions of its own cores.
+//! a move has begun; DescribeLogDirs tells how far it is. Every lane moves what lies on this host: some
+//! clients ask the first broker that they know.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub async fn handle(cx: &Cx<'_>, request: AlterReplicaLogDirsRequest<'_>) -> Rep
                     _ if is_too_long(topic.name, index) => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
                     None => Err(ErrorCode::LOG_DIR_NOT_FOUND),
                     Some(to) if to.is_lost() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
-                    Some(_) if !is_here(cx, topic.name, index) => {
+                    Some(_) if !is_on_this_host(cx, topic.name, index) => {
                         Err(ErrorCode::REPLICA_NOT_AVAILABLE)
                     }
                     Some(to) => Ok(Ask::Move { directory: to.place }),
@@ -73,9 +73,8 @@ fn is_too_long(topic: &str, index: i32) -> bool {
     topic.len() + behind > FILE_NAME_BYTES_MAX
 }
 
-/// Whether the lane that was asked has the partition.
-fn is_here(cx: &Cx<'_>, topic: &str, index: i32) -> bool {
+fn is_on_this_host(cx: &Cx<'_>, topic: &str, index: i32) -> bool {
     let image = cx.shard().image();
     let partition = image.topic(topic).and_then(|topic| topic.partition(PartitionId(index)));
-    partition.is_some_and(|partition| image.leader_broker(partition) == Some(cx.broker_id()))
+    partition.is_some_and(|partition| partition.core_on(cx.shard().node()).is_some())
 }
