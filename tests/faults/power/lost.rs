@@ -23,5 +23,5 @@ fn nothing_acknowledged_is_lost_with_the_power() {
     assert!(outcome.wrong.is_empty());
     assert!(outcome.acknowledged > 1000, "too little happened to prove anything");
     assert!(outcome.again > 0, "no file was written again");
-    assert!(outcome.committed > 100, "too few transactions to prove anything");
+    assert!(outcome.committed as u64 > outcome.points, "too few transactions to prove anything");
 }
