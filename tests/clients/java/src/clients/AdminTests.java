@@ -43,7 +43,6 @@ import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.LogDirNotFoundException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
-import org.apache.kafka.common.errors.ReplicaNotAvailableException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -401,11 +400,9 @@ final class AdminTests {
                 .anyMatch(directory -> directory.replicaInfos().containsKey(partition));
             for (String directory : described.getValue().keySet()) {
                 var moved = cluster.admin().alterReplicaLogDirs(Map.of(replica, directory)).all();
-                if (!isHere) {
-                    fails(ReplicaNotAvailableException.class, () -> moved);
-                    continue;
-                }
                 get(moved);
+                // Another lane of its host takes the request, too; where it lies its own one tells.
+                if (!isHere) continue;
                 for (int tries = 0; ; tries++) {
                     var infos = get(cluster.admin().describeReplicaLogDirs(List.of(replica)).all()).get(replica);
                     if (directory.equals(infos.getCurrentReplicaLogDir())) break;
