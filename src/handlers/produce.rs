@@ -1,8 +1,8 @@
 //! Produce: record sets to the cores that own their partitions, acknowledged when the topic's
 //! durability level is met.
 //!
-//! Nothing here waits, but for the first batches of a transaction (see `vouching`): every append takes its offset before the next frame is looked at, so the
-//! order of a connection is the order of the log. The answer is written when the last partition of
+//! Nothing here waits, but for the first batches of a transaction (see `vouching`): every append takes
+//! its offset before the next frame is looked at, so the order of a connection is the order of the log. The answer is written when the last partition of
 //! the request is acknowledged. A large record set of one partition at home here is received in
 //! place: [`place`] says where, before the frame is complete.
 
