@@ -7,9 +7,10 @@ use super::reply::Reply;
 use super::topics;
 use crate::coordinator::group::{Answer, Ask, Commit, CommitPartition, CommitTopic, Identity};
 use crate::model::error_code::ErrorCode;
+use crate::model::ids::TopicId;
 use crate::wire::messages::offset_commit::{
-    OffsetCommit, OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+    OffsetCommit, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
 };
 
 /// Topics are named by id from here on (KIP-848).
@@ -24,7 +25,14 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
     let mut codes: Vec<Vec<ErrorCode>> = Vec::with_capacity(request.topics.len());
     let mut asked = Vec::new();
     for topic in &request.topics {
-        let (known, of_topic) = check(cx, topic);
+        let wanted = topic.partitions.iter().map(|one| CommitPartition {
+            partition: one.partition_index,
+            offset: one.committed_offset,
+            leader_epoch: one.committed_leader_epoch,
+            metadata: one.committed_metadata.unwrap_or_default().to_owned(),
+        });
+        let by_id = cx.version() >= BY_ID;
+        let (known, of_topic) = check(cx, (topic.name, topic.topic_id), by_id, wanted);
         asked.extend(known);
         codes.push(of_topic);
     }
@@ -68,30 +76,26 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
 }
 
 /// The part of a topic that exists, and the codes of all its partitions.
-fn check(
+pub(super) fn check(
     cx: &Cx<'_>,
-    topic: &OffsetCommitRequestTopic<'_>,
+    (name, id): (&str, TopicId),
+    by_id: bool,
+    wanted: impl ExactSizeIterator<Item = CommitPartition>,
 ) -> (Option<CommitTopic>, Vec<ErrorCode>) {
-    let found = topics::find(cx.desk, topic.name, topic.topic_id, cx.version() >= BY_ID);
-    let place = match found {
+    let place = match topics::find(cx.desk, name, id, by_id) {
         Ok(place) => place,
-        Err(error) => return (None, vec![error; topic.partitions.len()]),
+        Err(error) => return (None, vec![error; wanted.len()]),
     };
     let mut known =
         CommitTopic { name: place.name.to_string(), id: place.id, ..Default::default() };
-    let mut codes = Vec::with_capacity(topic.partitions.len());
-    for one in &topic.partitions {
-        if place.partition(one.partition_index).is_none() {
+    let mut codes = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        if place.partition(one.partition).is_none() {
             codes.push(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             continue;
         }
         codes.push(ErrorCode::NONE);
-        known.partitions.push(CommitPartition {
-            partition: one.partition_index,
-            offset: one.committed_offset,
-            leader_epoch: one.committed_leader_epoch,
-            metadata: one.committed_metadata.unwrap_or_default().to_owned(),
-        });
+        known.partitions.push(one);
     }
     (Some(known), codes)
 }

@@ -2,9 +2,8 @@
 //! epoch and, where the client says who it is, by the group's generation (KIP-447).
 
 use super::Cx;
-use super::offset_commit::fill;
+use super::offset_commit::{check, fill};
 use super::reply::Reply;
-use super::topics;
 use super::vouching::{Client, Wish};
 use crate::coordinator::Writer;
 use crate::coordinator::group::{
@@ -13,7 +12,7 @@ use crate::coordinator::group::{
 use crate::log::producers::Claim;
 use crate::model::error_code::ErrorCode;
 use crate::wire::messages::txn_offset_commit::{
-    TxnOffsetCommit, TxnOffsetCommitRequest, TxnOffsetCommitRequestTopic, TxnOffsetCommitResponse,
+    TxnOffsetCommit, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 
@@ -32,7 +31,14 @@ pub async fn handle(cx: &Cx<'_>, request: TxnOffsetCommitRequest<'_>) -> Reply {
     let mut codes: Vec<Vec<ErrorCode>> = Vec::with_capacity(request.topics.len());
     let mut asked = Vec::new();
     for topic in &request.topics {
-        let (known, of_topic) = check(cx, topic);
+        let wanted = topic.partitions.iter().map(|one| CommitPartition {
+            partition: one.partition_index,
+            offset: one.committed_offset,
+            leader_epoch: one.committed_leader_epoch,
+            metadata: one.committed_metadata.unwrap_or_default().to_owned(),
+        });
+        let by_id = cx.version() >= BY_ID;
+        let (known, of_topic) = check(cx, (topic.name, topic.topic_id), by_id, wanted);
         asked.extend(known);
         codes.push(of_topic);
     }
@@ -110,33 +116,4 @@ async fn commit(
     };
     let request = Request { group: request.group_id.to_owned(), ask: Ask::Commit(commit) };
     cx.shard().commit_in_transaction(request, writer, proof).await
-}
-
-/// The part of a topic that exists, and the codes of all its partitions.
-fn check(
-    cx: &Cx<'_>,
-    topic: &TxnOffsetCommitRequestTopic<'_>,
-) -> (Option<CommitTopic>, Vec<ErrorCode>) {
-    let found = topics::find(cx.desk, topic.name, topic.topic_id, cx.version() >= BY_ID);
-    let place = match found {
-        Ok(place) => place,
-        Err(error) => return (None, vec![error; topic.partitions.len()]),
-    };
-    let mut known =
-        CommitTopic { name: place.name.to_string(), id: place.id, ..Default::default() };
-    let mut codes = Vec::with_capacity(topic.partitions.len());
-    for one in &topic.partitions {
-        if place.partition(one.partition_index).is_none() {
-            codes.push(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-            continue;
-        }
-        codes.push(ErrorCode::NONE);
-        known.partitions.push(CommitPartition {
-            partition: one.partition_index,
-            offset: one.committed_offset,
-            leader_epoch: one.committed_leader_epoch,
-            metadata: one.committed_metadata.unwrap_or_default().to_owned(),
-        });
-    }
-    (Some(known), codes)
 }
