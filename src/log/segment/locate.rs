@@ -13,8 +13,8 @@ use crate::log::scan::{Scan, Scanned};
 use crate::model::Offset;
 use crate::rt::{File, file};
 
-/// Bytes of the file looked at together for headers.
-const WINDOW: usize = 16 << 10;
+/// Bytes of the file looked at together for headers: about what lies between two entries of an index.
+const WINDOW: usize = 4 << 10;
 /// Bytes between two entries of an index that is built again.
 const REBUILD_INTERVAL: u64 = 4096;
 
@@ -192,6 +192,8 @@ struct Window<'a> {
     /// Position of the buffer's first byte.
     start: u64,
     next: u64,
+    /// Bytes to look at next time: behind a batch larger than a window, one header.
+    look: usize,
     /// The least offset that the next batch may have.
     expected: Offset,
     /// The device has the file's bytes up to here.
@@ -204,7 +206,8 @@ impl<'a> Window<'a> {
         let buf = Buf::with_capacity(WINDOW);
         let end = segment.written.get();
         let expected = segment.base_offset;
-        Ok(Window { segment, file, buf, start: position, next: position, expected, end })
+        let (start, next, look) = (position, position, WINDOW);
+        Ok(Window { segment, file, buf, start, next, look, expected, end })
     }
 
     /// `None` behind the last whole batch on the device.
@@ -215,7 +218,7 @@ impl<'a> Window<'a> {
         }
         let loaded = self.start + self.buf.len() as u64;
         if position + HEADER as u64 > loaded {
-            let len = WINDOW.min((self.end - position) as usize);
+            let len = self.look.min((self.end - position) as usize);
             let buf = std::mem::replace(&mut self.buf, Buf::with_capacity(1));
             let (result, buf) = self.file.read_at(buf, position, len).await;
             let path = self.segment.log_path();
@@ -234,6 +237,7 @@ impl<'a> Window<'a> {
             return Err(Error::corrupt(&path, position, "no batch where one must begin"));
         };
         self.next = position + header.len as u64;
+        self.look = if header.len > WINDOW { HEADER } else { WINDOW };
         self.expected = header.last_offset() + 1;
         Ok((self.next <= self.end).then_some(Found { position, header }))
     }
