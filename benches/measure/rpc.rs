@@ -53,9 +53,22 @@ pub fn create_topic(arguments: &CreateTopic) -> io::Result<()> {
         timeout_ms: 60_000,
         ..CreateTopicsRequest::default()
     };
-    Broker::connect(&arguments.to)?.call::<CreateTopics, _>(5, &request, |response| {
+    let mut broker = Broker::connect(&arguments.to)?;
+    broker.call::<CreateTopics, _>(5, &request, |response| {
         response.topics.iter().try_for_each(|topic| check("CreateTopics", topic.error_code))
-    })?
+    })??;
+    // Kafka answers before the partitions can be used.
+    for partition in 0..arguments.partitions {
+        let mut tries = 1000;
+        while let Err(error) = broker.offsets(&arguments.topic, partition) {
+            tries -= 1;
+            if tries == 0 {
+                return Err(error);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
 }
 
 /// Waits until a group has a coordinator: asking makes the topic that it needs. There is one broker.

@@ -102,6 +102,21 @@ impl Trail {
         behind.map(range)
     }
 
+    /// How far what is cached from `at` on is there because readers came; `at` itself if it is not.
+    pub(super) fn borrowed_to(&self, at: u64) -> u64 {
+        let first = (at / GRANULE) as usize;
+        let rest = self.granules.get(first..).unwrap_or_default();
+        match rest.iter().take_while(|&&granule| granule == Granule::Borrowed).count() {
+            0 => at,
+            count => (first + count) as u64 * GRANULE,
+        }
+    }
+
+    /// Where the reader that is furthest ahead is.
+    pub(super) fn front(&self) -> u64 {
+        self.readers.iter().map(|reader| reader.at).max().unwrap_or(0)
+    }
+
     /// Whether it was borrowed, and nobody else is about to read it.
     fn can_go(&self, granule: usize, id: u64, now: Instant) -> bool {
         let Range { start, end } = range(granule..granule + 1);

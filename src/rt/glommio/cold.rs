@@ -28,12 +28,13 @@ use crate::base::planted;
 use crate::base::time::Instant;
 
 /// Transfers under way for all readers of a core, and bytes of one, while logs are written: what a
-/// write finds before it in the device's queue.
-const WIDTH_BESIDE_WRITERS: usize = 2;
-const BLOCK_BESIDE_WRITERS: u64 = 128 << 10;
+/// write finds before it in the device's queue. Less costs readers their speed, more the writers
+/// their p99 (docs/ARCHITECTURE.md has figures).
+const WIDTH_BESIDE_WRITERS: usize = 1;
+const BLOCK_BESIDE_WRITERS: u64 = 64 << 10;
 /// The same while nobody writes. The kernel has eight workers for a core: some stay free.
 const WIDTH_ALONE: usize = 4;
-const BLOCK_ALONE: u64 = 256 << 10;
+const BLOCK_ALONE: u64 = 512 << 10;
 /// After the last write for so long there are writers still.
 const WRITERS_STAY: Duration = Duration::from_secs(5);
 /// Further than the kernel reads ahead, if the host is set as usual.
@@ -83,7 +84,10 @@ pub(in crate::rt) struct Cold {
     /// The same file with O_DIRECT; none where that cannot be had.
     direct: OnceCell<Option<Rc<OwnedFd>>>,
     direct_fails: Cell<bool>,
-    without_readahead: Cell<bool>,
+    /// Whether the kernel was told to read ahead; none before the first reader.
+    with_readahead: Cell<Option<bool>>,
+    /// How far the kernel may have read ahead before it was told not to.
+    read_ahead_to: Cell<u64>,
     trail: RefCell<Trail>,
 }
 
@@ -128,29 +132,43 @@ impl Reader {
             let cached = cached_bytes(&self.file, granule.start, GRANULE);
             cached.is_some_and(|bytes| bytes < ALL_BUT_EMPTY)
         });
-        if cold.without_readahead.replace(beside) != beside {
+        let before = cold.with_readahead.replace(Some(!beside));
+        if before != Some(!beside) {
             let advice = if beside { Advice::Random } else { Advice::Normal };
             // Advice: a refusal changes nothing.
             let _ = fadvise(&self.file, 0, None, advice);
+            if before.is_some() {
+                cold.read_ahead_to.set(cold.trail.borrow().front() + AHEAD);
+            }
         }
         // Inside a range, blocks end on the device's boundaries.
         let mut len = (end - pos).min(block);
         if pos + len < end {
             len -= (pos + len) % ALIGN as u64;
         }
-        if (!beside || self.may_be_cached(pos, len)) && is_cached(&self.file, pos, len) {
+        let marked = beside && self.leave_read_ahead(pos);
+        if !marked && is_cached(&self.file, pos, len) {
             return (Way::Cached, len);
         }
-        let way = match self.direct().filter(|_| beside && !in_company) {
+        let way = match self.direct().filter(|_| marked || (beside && !in_company)) {
             Some(direct) => Way::Past(direct),
             None => Way::Kernel,
         };
         (way, len)
     }
 
-    /// False when it certainly is not.
-    fn may_be_cached(&self, pos: u64, len: u64) -> bool {
-        cached_bytes(&self.file, pos, len).is_none_or(|cached| cached >= len)
+    /// What the kernel read ahead has marks in it, at which it reads on whatever it was told since, whoever
+    /// comes there: it is dropped until nothing of it is left, and walked around. Whether `pos` is in it.
+    fn leave_read_ahead(&self, pos: u64) -> bool {
+        let to = self.cold.trail.borrow().borrowed_to(pos).min(self.cold.read_ahead_to.get());
+        if to <= pos || planted::is("follow-the-marks-of-readahead") {
+            return false;
+        }
+        if cached_bytes(&self.file, pos, to - pos).is_some_and(|bytes| bytes >= ALL_BUT_EMPTY) {
+            // Goes on by itself.
+            drop(self.ring.forget(&self.file, pos, to - pos));
+        }
+        true
     }
 
     fn direct(&self) -> Option<Rc<OwnedFd>> {
@@ -214,11 +232,16 @@ impl Reader {
     }
 }
 
-/// Whether reading would not wait for the disk; a guess, which looks at some pages of all: the last
-/// ones first, which come last.
+/// Whether reading would not wait for the disk; a guess. Pages may be there and still be filled: those
+/// come last that lie last. Where the kernel does not count them, more of them are looked at.
 fn is_cached(file: &impl AsFd, pos: u64, len: u64) -> bool {
+    let step = match cached_bytes(file, pos, len) {
+        Some(cached) if cached < len => return false,
+        Some(_) => len,
+        None => LOOK_BYTES,
+    };
     let last = pos + len - 1;
-    (0..len).step_by(LOOK_BYTES as usize).all(|back| {
+    (0..len).step_by(step as usize).all(|back| {
         let mut byte = [0];
         let into = &mut [io::IoSliceMut::new(&mut byte)];
         preadv2(file, into, last - back, ReadWriteFlags::NOWAIT).is_ok_and(|count| count == 1)

@@ -31,22 +31,26 @@ pub(super) async fn send_range(
 ) -> io::Result<()> {
     let reader = Rc::new(reader);
     let (mut at, end) = (pos, pos + len);
-    let mut next = (at < end).then(|| fill(&reader, at, end)).transpose()?;
-    while let Some(block) = next.take() {
-        let Filled { pipe, len, surplus, slot } = match block {
-            Filling::Done(filled) => filled,
-            Filling::Running(task) => {
-                task.await.map_err(|error| unreadable(&reader.file, at, &error))?
+    let mut ahead = None;
+    while at < end {
+        let filled = match ahead.take().unwrap_or_else(|| begin(&reader, at, end)) {
+            Block::Cached(len) => fill(&reader, at, len),
+            Block::Coming(task) => {
+                let filled = task.await;
+                let behind = at + filled.as_ref().map_or(end, |filled| filled.len);
+                ahead = (behind < end).then(|| begin(&reader, behind, end));
+                filled
             }
         };
+        let Filled { pipe, len, surplus, slot } =
+            filled.map_err(|error| unreadable(&reader.file, at, &error))?;
         at += len;
-        next = (at < end).then(|| fill(&reader, at, end)).transpose()?;
         drain(&reader.ring, &pipe, socket, len, more || at < end).await?;
         reader.sent(at);
         drop(slot);
         pipe.discard(surplus)?;
         pipe.give_back();
-        if next.is_some() {
+        if at < end {
             // A fast reader of a cached file would keep the core to itself.
             yield_now().await;
         }
@@ -54,24 +58,27 @@ pub(super) async fn send_range(
     Ok(())
 }
 
-/// A pipe with bytes of a file, or one that a worker fills when the lane has room.
-enum Filling {
-    Done(Filled),
-    Running(Task<io::Result<Filled>>),
+/// What is sent next.
+enum Block {
+    /// So many bytes that need not be waited for.
+    Cached(u64),
+    /// A worker fills a pipe when the lane has room.
+    Coming(Task<io::Result<Filled>>),
 }
 
-fn fill(reader: &Rc<Reader>, pos: u64, end: u64) -> io::Result<Filling> {
-    let (way, len) = reader.look(pos, end);
-    if !matches!(way, Way::Cached) {
+fn begin(reader: &Rc<Reader>, pos: u64, end: u64) -> Block {
+    match reader.look(pos, end) {
+        (Way::Cached, len) => Block::Cached(len),
         // A task of its own: a client that takes nothing must not keep what others wait for.
-        return Ok(Filling::Running(spawn(reader.clone().bring(way, pos, len))));
+        (way, len) => Block::Coming(spawn(reader.clone().bring(way, pos, len))),
     }
-    let pipe = Pipe::take()?;
-    let (mut from, flags) = (pos, SpliceFlags::MOVE | SpliceFlags::NONBLOCK);
-    let filled = splice(&reader.file, Some(&mut from), &pipe.write, None, len as usize, flags);
-    match filled.map_err(|error| unreadable(&reader.file, pos, &error.into()))? as u64 {
-        0 => Err(unreadable(&reader.file, pos, &io::ErrorKind::UnexpectedEof.into())),
-        len => Ok(Filling::Done(Filled { pipe, len, surplus: 0, slot: None })),
+}
+
+fn fill(reader: &Reader, mut pos: u64, len: u64) -> io::Result<Filled> {
+    let (pipe, flags) = (Pipe::take()?, SpliceFlags::MOVE | SpliceFlags::NONBLOCK);
+    match splice(&reader.file, Some(&mut pos), &pipe.write, None, len as usize, flags)? as u64 {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        len => Ok(Filled { pipe, len, surplus: 0, slot: None }),
     }
 }
 
