@@ -179,6 +179,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_brought_ends_where_something_was_cached_before() {
+        let mut trail = Trail::default();
+        trail.comes(1, 0, 3 * GRANULE - 1, at(0), |range| range.start != 2 * GRANULE);
+        assert_eq!(trail.front(), 0);
+        assert_eq!(trail.borrowed_to(GRANULE / 2), 2 * GRANULE);
+        assert_eq!(trail.borrowed_to(2 * GRANULE + 1), 2 * GRANULE + 1);
+        assert_eq!(trail.borrowed_to(9 * GRANULE), 9 * GRANULE, "nobody came there");
+    }
+
+    #[test]
     fn the_last_of_near_readers_takes_the_rest_along() {
         let mut trail = Trail::default();
         assert!(!trail.comes(1, 0, 0, at(0), |_| true));

@@ -6,9 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ringmain::base::buf::{Block, DeviceSlice};
+use ringmain::base::buf::{Block, Buf, DeviceSlice};
 use ringmain::rt::{self, File, FileRange, Listener, OpenOptions, Piece, Stream};
 use rustix::fs::{Advice, fadvise};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::{loopback, on_core, pattern, scratch};
 
@@ -148,17 +149,84 @@ fn a_client_that_does_not_read_holds_up_nobody() {
     }
 }
 
-/// The test above sees a slot that is kept until its bytes were taken.
+/// Bytes of a file that are in the page cache, as far as a look at one byte of each 16 KiB tells.
+fn cached(path: &Path, from: u64, to: u64) -> u64 {
+    const STEP: u64 = 16 << 10;
+    let file = std::fs::File::open(path).expect("fixture");
+    let is_there = |at: &u64| {
+        let mut byte = [0];
+        let into = &mut [std::io::IoSliceMut::new(&mut byte)];
+        preadv2(&file, into, *at, ReadWriteFlags::NOWAIT).is_ok()
+    };
+    (from..to).step_by(STEP as usize).filter(is_there).count() as u64 * STEP
+}
+
+/// A reader for whom the kernel read ahead; then somebody writes, and it shall not go on.
+#[test]
+fn reading_ahead_ends_when_writers_come() {
+    const PIECE: u64 = 1 << 20;
+    const ALONE: u64 = 16 << 20;
+    const END: u64 = 48 << 20;
+    const LEN: u64 = 96 << 20;
+    let dir = scratch(&format!("ahead-{}", std::process::id()));
+    let (used, path) = (dir.clone(), dir.join("file"));
+    write_cold(&path, &vec![7; LEN as usize]);
+    on_core(move || {
+        let dir = dir.clone();
+        async move {
+            let file = open(&dir.join("file")).await;
+            let listener = Listener::bind(loopback(), false, 64).expect("listen");
+            let address = listener.local_addr();
+            let reader = std::thread::spawn(move || read_all(address).len() as u64);
+            let stream = listener.accept().await.expect("accept");
+            for pos in (0..END).step_by(PIECE as usize) {
+                if pos == ALONE {
+                    write_something(dir.join("written")).await;
+                }
+                // What is sent is looked up before, through the page cache.
+                let looked = file.read_at(Buf::with_capacity(4096), pos, 4096).await.0;
+                assert_eq!(looked.expect("read"), 4096);
+                stream.send(&mut whole(&file, pos, PIECE)).await.expect("send");
+            }
+            stream.shutdown();
+            let got = rt::blocking(move || reader.join().expect("reader")).await;
+            assert_eq!(got, END);
+        }
+    });
+    let ahead = cached(&path, END, LEN);
+    assert!(
+        ahead <= 64 << 10,
+        "the kernel reads on: {ahead} bytes are there that nobody asked for"
+    );
+    std::fs::remove_dir_all(used).expect("a hundred MiB");
+}
+
+/// The test above sees it when marks of the kernel's readahead are followed.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn reading_on_at_marks_is_found() {
+    let why = fails_with("reading_ahead_ends_when_writers_come", "follow-the-marks-of-readahead");
+    assert!(why.contains("the kernel reads on"), "{why}");
+}
+
+/// The test before that sees a slot that is kept until its bytes were taken.
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn a_slot_kept_too_long_is_found() {
+    let test = "a_client_that_does_not_read_holds_up_nobody";
+    let why = fails_with(test, "keep-the-slot-until-sent");
+    assert!(why.contains("the others hold nothing that it needs"), "{why}");
+}
+
+/// What a test of this file says when a bug is planted; it has to fail.
+#[cfg(feature = "planted-bugs")]
+fn fails_with(test: &str, bug: &str) -> String {
     let found = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args(["cold::a_client_that_does_not_read_holds_up_nobody", "--exact"])
-        .env("RINGMAIN_PLANTED", "keep-the-slot-until-sent")
+        .args([&format!("cold::{test}"), "--exact"])
+        .env("RINGMAIN_PLANTED", bug)
         .output()
         .expect("run");
     let output = String::from_utf8_lossy(&found.stdout).into_owned();
     assert!(!found.status.success() && output.contains("1 failed"), "{output}");
-    let why = String::from_utf8_lossy(&found.stderr).into_owned() + &output;
-    assert!(why.contains("the others hold nothing that it needs"), "{why}");
+    String::from_utf8_lossy(&found.stderr).into_owned() + &output
 }
