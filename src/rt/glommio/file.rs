@@ -98,7 +98,7 @@ impl File {
                 }
             }
             // A short direct read that ends off the alignment is the end of the file.
-            if read % 512 != 0 {
+            if !read.is_multiple_of(512) {
                 break;
             }
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::pass::{Job, Stop};
+use super::job::{Job, Stop};
 use super::progress::{self, Note, Progress};
 use crate::cli::failure::Failure;
 use crate::cli::group::subscription;

@@ -2,6 +2,7 @@
 //! each key in its order.
 
 mod begin;
+mod job;
 mod load;
 mod pace;
 mod pass;
@@ -22,8 +23,8 @@ use crate::cli::output::Output;
 use crate::cli::units;
 use crate::client::{Cluster, Error};
 use crate::model::ErrorCode;
+use job::{Job, Outcome};
 use pace::Pace;
-use pass::{Job, Outcome};
 
 const EXAMPLES: &str = "\x1b[1;32mExamples:\x1b[0m
   ringmain topic fan-out orders orders-16 --partitions 16
