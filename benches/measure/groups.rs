@@ -383,7 +383,9 @@ pub fn commits(arguments: &Commits) -> io::Result<()> {
             match code {
                 Some(ErrorCode::NONE) => break,
                 Some(
-                    ErrorCode::COORDINATOR_NOT_AVAILABLE | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+                    ErrorCode::COORDINATOR_NOT_AVAILABLE
+                    | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                    | ErrorCode::NOT_COORDINATOR,
                 ) => thread::sleep(Duration::from_millis(50)),
                 code => {
                     rpc::check("OffsetCommit", code.unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR))?
