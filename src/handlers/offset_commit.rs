@@ -25,11 +25,9 @@ pub async fn handle(cx: &Cx<'_>, request: OffsetCommitRequest<'_>) -> Reply {
     let mut codes: Vec<Vec<ErrorCode>> = Vec::with_capacity(request.topics.len());
     let mut asked = Vec::new();
     for topic in &request.topics {
-        let wanted = topic.partitions.iter().map(|one| CommitPartition {
-            partition: one.partition_index,
-            offset: one.committed_offset,
-            leader_epoch: one.committed_leader_epoch,
-            metadata: one.committed_metadata.unwrap_or_default().to_owned(),
+        let wanted = topic.partitions.iter().map(|one| {
+            let (offset, epoch) = (one.committed_offset, one.committed_leader_epoch);
+            CommitPartition::new(one.partition_index, offset, epoch, one.committed_metadata)
         });
         let by_id = cx.version() >= BY_ID;
         let (known, of_topic) = check(cx, (topic.name, topic.topic_id), by_id, wanted);

@@ -2,9 +2,10 @@
 //! durability level is met.
 //!
 //! Nothing here waits, but for the first batches of a transaction (see `vouching`): every append takes
-//! its offset before the next frame is looked at, so the order of a connection is the order of the log. The answer is written when the last partition of
-//! the request is acknowledged. A large record set of one partition at home here is received in
-//! place: [`place`] says where, before the frame is complete.
+//! its offset before the next frame is looked at, so the order of a connection is the order of the
+//! log. The answer is written when the last partition of the request is acknowledged. A large record
+//! set of one partition at home here is received in place: [`place`] says where, before the frame is
+//! complete.
 
 use std::rc::Rc;
 

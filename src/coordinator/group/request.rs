@@ -132,6 +132,13 @@ pub struct CommitPartition {
     pub metadata: String,
 }
 
+impl CommitPartition {
+    pub fn new(partition: i32, offset: i64, leader_epoch: i32, metadata: Option<&str>) -> Self {
+        let metadata = metadata.unwrap_or_default().to_owned();
+        CommitPartition { partition, offset, leader_epoch, metadata }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetch {
     /// `None`: of everything that was committed.
