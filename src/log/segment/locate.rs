@@ -192,8 +192,6 @@ struct Window<'a> {
     /// Position of the buffer's first byte.
     start: u64,
     next: u64,
-    /// Bytes to look at next time: behind a batch larger than a window, one header.
-    look: usize,
     /// The least offset that the next batch may have.
     expected: Offset,
     /// The device has the file's bytes up to here.
@@ -206,8 +204,7 @@ impl<'a> Window<'a> {
         let buf = Buf::with_capacity(WINDOW);
         let end = segment.written.get();
         let expected = segment.base_offset;
-        let (start, next, look) = (position, position, WINDOW);
-        Ok(Window { segment, file, buf, start, next, look, expected, end })
+        Ok(Window { segment, file, buf, start: position, next: position, expected, end })
     }
 
     /// `None` behind the last whole batch on the device.
@@ -218,7 +215,9 @@ impl<'a> Window<'a> {
         }
         let loaded = self.start + self.buf.len() as u64;
         if position + HEADER as u64 > loaded {
-            let len = self.look.min((self.end - position) as usize);
+            // Behind a large batch comes another one: its header will do.
+            let look = if position > loaded + WINDOW as u64 { HEADER } else { WINDOW };
+            let len = look.min((self.end - position) as usize);
             let buf = std::mem::replace(&mut self.buf, Buf::with_capacity(1));
             let (result, buf) = self.file.read_at(buf, position, len).await;
             let path = self.segment.log_path();
@@ -237,7 +236,6 @@ impl<'a> Window<'a> {
             return Err(Error::corrupt(&path, position, "no batch where one must begin"));
         };
         self.next = position + header.len as u64;
-        self.look = if header.len > WINDOW { HEADER } else { WINDOW };
         self.expected = header.last_offset() + 1;
         Ok((self.next <= self.end).then_some(Found { position, header }))
     }

@@ -4,7 +4,7 @@
 //! While nobody writes, the disk is theirs: the kernel reads ahead for them, by some MiB. What it
 //! reads ahead stands in the device's queue before every write, though, and one cannot ask for less of
 //! it (POSIX_FADV_RANDOM gives none, in single pages). So while this process writes logs, a reader alone
-//! on its file is served past the page cache, in small blocks, a few at a time; readers near one
+//! on its file is served past the page cache, in small blocks, one at a time; readers near one
 //! another share what the first one brings, in small blocks through the cache.
 
 use std::cell::{Cell, OnceCell, RefCell};

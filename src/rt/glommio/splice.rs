@@ -33,18 +33,19 @@ pub(super) async fn send_range(
     let (mut at, end) = (pos, pos + len);
     let mut ahead = None;
     while at < end {
-        let filled = match ahead.take().unwrap_or_else(|| begin(&reader, at, end)) {
+        let block = ahead.take().unwrap_or_else(|| begin(&reader, at, end));
+        let has_to_come = matches!(block, Block::Coming(_));
+        let filled = match block {
             Block::Cached(len) => fill(&reader, at, len),
-            Block::Coming(task) => {
-                let filled = task.await;
-                let behind = at + filled.as_ref().map_or(end, |filled| filled.len);
-                ahead = (behind < end).then(|| begin(&reader, behind, end));
-                filled
-            }
+            Block::Coming(task) => task.await,
         };
         let Filled { pipe, len, surplus, slot } =
             filled.map_err(|error| unreadable(&reader.file, at, &error))?;
         at += len;
+        if has_to_come && at < end {
+            // The next one comes while this one leaves.
+            ahead = Some(begin(&reader, at, end));
+        }
         drain(&reader.ring, &pipe, socket, len, more || at < end).await?;
         reader.sent(at);
         drop(slot);
