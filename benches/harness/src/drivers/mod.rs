@@ -1,0 +1,23 @@
+//! The drivers of brokers that do not speak Kafka's protocol, by name.
+
+use crate::driver::{Driver, Result};
+use crate::driver_file::DriverFile;
+use crate::workload::Workload;
+
+/// Opens a driver: connects to the broker, which is ready.
+pub type Open = fn(&Connection<'_>) -> Result<Box<dyn Driver>>;
+
+/// What a driver is opened with.
+pub struct Connection<'a> {
+    pub file: &'a DriverFile,
+    pub workload: &'a Workload,
+    /// Where the broker listens, when the harness started it: `{port}` of the launch on this host.
+    pub port: Option<u16>,
+}
+
+/// By `DriverFile::driver_name`, without `kafka`, which has a client of our own.
+pub const DRIVERS: &[(&str, Open)] = &[];
+
+pub fn find(name: &str) -> Option<Open> {
+    DRIVERS.iter().find(|(known, _)| *known == name).map(|&(_, open)| open)
+}

@@ -1,0 +1,3 @@
+//! The binary `ringmain-bench`.
+
+fn main() {}
