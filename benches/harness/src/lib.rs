@@ -4,6 +4,8 @@
 pub mod driver;
 pub mod driver_file;
 pub mod drivers;
+pub mod peers;
 pub mod properties;
+pub mod report;
 pub mod result;
 pub mod workload;
