@@ -132,7 +132,13 @@ impl Axis {
     fn of(text: &str) -> Axis {
         let parts: Vec<&str> = text.split(' ').collect();
         let number = |at: usize| parts[at].parse().unwrap();
-        Axis { kind: parts[0].into(), low: number(1), high: number(2), from: number(4), to: number(5) }
+        Axis {
+            kind: parts[0].into(),
+            low: number(1),
+            high: number(2),
+            from: number(4),
+            to: number(5),
+        }
     }
 
     fn along(&self, value: f64) -> f64 {

@@ -25,7 +25,8 @@ pub fn markdown(run: &Run) -> String {
          every round.\n"
     );
     for broker in &run.brokers {
-        let _ = writeln!(text, "- **{}** {}. {}", broker.name, broker.version, one_line(&broker.about));
+        let _ =
+            writeln!(text, "- **{}** {}. {}", broker.name, broker.version, one_line(&broker.about));
     }
     for result in &run.workloads {
         workload(&mut text, result);

@@ -28,9 +28,8 @@ pub fn svg_files(run: &Run) -> Vec<(String, String)> {
     let of = |result: &crate::result::WorkloadResult| {
         let workload = pictures::slug(&result.name);
         let pictures = pictures::pictures(&run.host, result, Some(ALONE));
-        let file = move |picture: pictures::Picture| {
-            (format!("{workload}-{}", picture.name), picture.svg)
-        };
+        let file =
+            move |picture: pictures::Picture| (format!("{workload}-{}", picture.name), picture.svg);
         pictures.into_iter().map(file).collect::<Vec<_>>()
     };
     run.workloads.iter().flat_map(of).collect()

@@ -39,7 +39,9 @@ impl Unit {
     pub fn suffix(self) -> &'static str {
         match self {
             Unit::MbPerSecond => "MB/s",
-            Unit::Rate | Unit::Micros | Unit::Seconds | Unit::Bytes | Unit::Part | Unit::Plain => "",
+            Unit::Rate | Unit::Micros | Unit::Seconds | Unit::Bytes | Unit::Part | Unit::Plain => {
+                ""
+            }
         }
     }
 

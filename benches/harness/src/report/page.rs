@@ -63,7 +63,10 @@ fn head(page: &mut Markup, run: &Run) {
     page.open("p", &[("class", &"facts")]);
     page.text(&format!("Brokers on CPU {}, ", cpus(&host.broker_cpus)));
     page.text(&format!("clients on CPU {}. ", cpus(&host.client_cpus)));
-    page.text(&format!("Other processes used {} CPUs when it began. ", Unit::Plain.text(host.others_cpus)));
+    page.text(&format!(
+        "Other processes used {} CPUs when it began. ",
+        Unit::Plain.text(host.others_cpus)
+    ));
     page.element("code", &[], &run.command.join(" ")).close();
     page.open("ul", &[("class", &"legend")]);
     for (at, broker) in run.brokers.iter().enumerate() {
@@ -141,7 +144,9 @@ fn warnings(page: &mut Markup, result: &WorkloadResult) {
     let all = || {
         result.cells.iter().flat_map(|cell| {
             let each = cell.rounds.iter().map(move |round| (cell, round));
-            each.flat_map(|(cell, round)| round.warnings.iter().map(move |text| (cell, round, text)))
+            each.flat_map(|(cell, round)| {
+                round.warnings.iter().map(move |text| (cell, round, text))
+            })
         })
     };
     if all().next().is_none() {
@@ -183,7 +188,11 @@ pub fn described(workload: &Workload) -> String {
     if let Some(durability) = workload.durability {
         parts.push(format!("acknowledged when {}", durability.name()));
     }
-    parts.push(format!("{} s after {} s of warm-up", workload.test_seconds(), workload.warmup_seconds()));
+    parts.push(format!(
+        "{} s after {} s of warm-up",
+        workload.test_seconds(),
+        workload.warmup_seconds()
+    ));
     parts.join(" · ")
 }
 

@@ -45,8 +45,16 @@ pub fn pictures(host: &Host, result: &WorkloadResult, style: Option<&str>) -> Ve
     }
     let over_time = "The round in the middle by its p99; the others lie faintly behind it.";
     add("over-time-produce", over_time, over_time_of(result, "Produce p99", |s| s.produce));
-    add("over-time-end-to-end", over_time, over_time_of(result, "End-to-end p99", |s| s.end_to_end));
-    add("throughput-over-time", "The round in the middle; the others lie faintly behind it.", flow(result));
+    add(
+        "over-time-end-to-end",
+        over_time,
+        over_time_of(result, "End-to-end p99", |s| s.end_to_end),
+    );
+    add(
+        "throughput-over-time",
+        "The round in the middle; the others lie faintly behind it.",
+        flow(result),
+    );
     add("throughput-p99", "One dot for each round; right and low is good.", throughput_p99(result));
     for (name, title, row) in costs() {
         if let Some(svg) = bars::svg(result, &row, title, style) {
@@ -58,7 +66,8 @@ pub fn pictures(host: &Host, result: &WorkloadResult, style: Option<&str>) -> Ve
         let plot = cores(host, at, cell);
         if !plot.is_empty() {
             let name = format!("cores-{}", slug(&cell.broker));
-            let caption = "Every CPU of the host, whoever used it, and the broker's process.".into();
+            let caption =
+                "Every CPU of the host, whoever used it, and the broker's process.".into();
             found.push(Picture { name, caption, svg: plot.svg(style), small: true });
         }
     }
@@ -92,7 +101,13 @@ fn costs() -> [(&'static str, &'static str, Row); 3] {
 
 fn series(at: usize, cell: &Cell) -> Series {
     let name = cell.broker.clone();
-    Series { name, stroke: Stroke::Broker(at), line: Vec::new(), faint: Vec::new(), dots: Vec::new() }
+    Series {
+        name,
+        stroke: Stroke::Broker(at),
+        line: Vec::new(),
+        faint: Vec::new(),
+        dots: Vec::new(),
+    }
 }
 
 fn micros(title: &str, values: impl Iterator<Item = f64>) -> Axis {
@@ -105,7 +120,11 @@ fn seconds(result: &WorkloadResult) -> Axis {
     Axis { scale, unit: Unit::Plain, title: "seconds".into() }
 }
 
-fn percentiles(result: &WorkloadResult, title: &str, of: fn(&Latencies) -> &Option<Latency>) -> Plot {
+fn percentiles(
+    result: &WorkloadResult,
+    title: &str,
+    of: fn(&Latencies) -> &Option<Latency>,
+) -> Plot {
     let mut lines = Vec::new();
     let mut highest = 0.0f64;
     for (at, cell) in result.cells.iter().enumerate() {
@@ -117,11 +136,7 @@ fn percentiles(result: &WorkloadResult, title: &str, of: fn(&Latencies) -> &Opti
     Plot {
         title: title.into(),
         y: micros("log scale", values),
-        x: Axis {
-            scale: Scale::nines(highest),
-            unit: Unit::Plain,
-            title: "percentile".into(),
-        },
+        x: Axis { scale: Scale::nines(highest), unit: Unit::Plain, title: "percentile".into() },
         series: lines,
         size: Size::WIDE,
     }
@@ -158,7 +173,11 @@ fn over_time(
 }
 
 fn values(series: &[Series]) -> impl Iterator<Item = f64> {
-    series.iter().flat_map(|each| each.faint.iter().chain([&each.line])).flatten().map(|point| point.1)
+    series
+        .iter()
+        .flat_map(|each| each.faint.iter().chain([&each.line]))
+        .flatten()
+        .map(|point| point.1)
 }
 
 fn over_time_of(result: &WorkloadResult, title: &str, of: fn(&Sample) -> Option<Points>) -> Plot {
@@ -246,7 +265,10 @@ fn throughput_p99(result: &WorkloadResult) -> Plot {
             unit: Unit::MbPerSecond,
             title: "produced, MB/s".into(),
         },
-        y: micros(if end_to_end { "end-to-end p99" } else { "produce p99" }, dots().map(|dot| dot.1)),
+        y: micros(
+            if end_to_end { "end-to-end p99" } else { "produce p99" },
+            dots().map(|dot| dot.1),
+        ),
         series: all,
         size: Size::WIDE,
     }
@@ -258,15 +280,23 @@ const CPUS_NAMED: usize = 4;
 fn cores(host: &Host, at: usize, cell: &Cell) -> Plot {
     let mut all = Vec::new();
     let mut until = 0.0f64;
-    if let Some((round, _)) = middle(cell, |round| round.cost.as_ref().map_or(0.0, |c| c.cpu_seconds)) {
+    if let Some((round, _)) =
+        middle(cell, |round| round.cost.as_ref().map_or(0.0, |c| c.cpu_seconds))
+    {
         let count = round.series.iter().map(|sample| sample.cores.len()).max().unwrap_or(0);
         until = round.series.last().map_or(0.0, |sample| sample.at_seconds);
         for cpu in 0..count {
             let point = |sample: &Sample| Some((sample.at_seconds, *sample.cores.get(cpu)?));
             let line: Vec<_> = round.series.iter().filter_map(point).collect();
-            let stroke = if host.broker_cpus.contains(&cpu) { Stroke::Plain } else { Stroke::Muted };
+            let stroke =
+                if host.broker_cpus.contains(&cpu) { Stroke::Plain } else { Stroke::Muted };
             match count <= CPUS_NAMED {
-                true => all.push(Series { name: format!("CPU {cpu}"), stroke, line, ..series(at, cell) }),
+                true => all.push(Series {
+                    name: format!("CPU {cpu}"),
+                    stroke,
+                    line,
+                    ..series(at, cell)
+                }),
                 false => all.push(Series { stroke, faint: vec![line], ..series(at, cell) }),
             }
         }
@@ -277,8 +307,16 @@ fn cores(host: &Host, at: usize, cell: &Cell) -> Plot {
     let most = values(&all).fold(1.0, f64::max);
     Plot {
         title: format!("{}: CPUs in use", cell.broker),
-        x: Axis { scale: Scale::linear([until].into_iter()), unit: Unit::Plain, title: "seconds".into() },
-        y: Axis { scale: Scale::linear([most].into_iter()), unit: Unit::Part, title: String::new() },
+        x: Axis {
+            scale: Scale::linear([until].into_iter()),
+            unit: Unit::Plain,
+            title: "seconds".into(),
+        },
+        y: Axis {
+            scale: Scale::linear([most].into_iter()),
+            unit: Unit::Part,
+            title: String::new(),
+        },
         series: all,
         size: Size::SMALL,
     }

@@ -42,7 +42,12 @@ const THROUGHPUT: &[Known] = &[
 
 const COST: &[Known] = &[
     ("cpu_seconds_per_gb", "CPU seconds per GB", Unit::Plain, Better::Lower),
-    ("cpu_seconds_per_million_records", "CPU seconds per million records", Unit::Plain, Better::Lower),
+    (
+        "cpu_seconds_per_million_records",
+        "CPU seconds per million records",
+        Unit::Plain,
+        Better::Lower,
+    ),
     ("broker_cpus", "CPUs in use", Unit::Plain, Better::Neither),
     ("resident_bytes", "resident memory, highest", Unit::Bytes, Better::Lower),
     ("written_per_accepted", "bytes written per byte accepted", Unit::Plain, Better::Lower),
@@ -174,8 +179,11 @@ impl Row {
         let order = |a: f64, b: f64| if lower { a.total_cmp(&b) } else { b.total_cmp(&a) };
         let worst = |spread: &Spread| if lower { spread.highest } else { spread.lowest };
         let best = |spread: &Spread| if lower { spread.lowest } else { spread.highest };
-        let mut found: Vec<(usize, &Spread)> =
-            cells.iter().enumerate().filter_map(|(at, cell)| Some((at, self.value(cell)?))).collect();
+        let mut found: Vec<(usize, &Spread)> = cells
+            .iter()
+            .enumerate()
+            .filter_map(|(at, cell)| Some((at, self.value(cell)?)))
+            .collect();
         found.sort_by(|a, b| order(a.1.median, b.1.median));
         let [first, second, ..] = found[..] else { return None };
         let ahead = order(worst(first.1), best(second.1)) == Ordering::Less;

@@ -162,10 +162,7 @@ mod tests {
         let narrow = Scale::log([1.1, 9.0].into_iter());
         assert_eq!(names(narrow, Unit::Plain), ["1", "2", "5", "10"]);
         let nines = Scale::nines(0.99995);
-        assert_eq!(
-            names(nines, Unit::Plain),
-            ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]
-        );
+        assert_eq!(names(nines, Unit::Plain), ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
     }
 
     #[test]

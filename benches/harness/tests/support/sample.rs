@@ -93,7 +93,8 @@ fn workload(yaml: &str, names: &[&str], p50: &[f64], absent: Option<usize>) -> W
             return Cell { broker, absent: Some(why.into()), ..Cell::default() };
         }
         let mut all = Histogram::new(3).expect("three digits");
-        let rounds = (0..ROUNDS).map(|number| round(&workload, p50[at], number, &mut all)).collect();
+        let rounds =
+            (0..ROUNDS).map(|number| round(&workload, p50[at], number, &mut all)).collect();
         let produce = Some(latency(&all));
         let latency = Latencies { produce: produce.clone(), end_to_end: None, fetch: None };
         let mut cell = Cell { broker, rounds, latency, ..Cell::default() };
@@ -150,11 +151,7 @@ fn round(workload: &Workload, p50: f64, number: u32, all: &mut Histogram<u64>) -
         target_rate: workload.producer_rate,
         produced,
         consumed: if paced { produced } else { Flow::default() },
-        latency: Latencies {
-            end_to_end: produce.clone().filter(|_| paced),
-            produce,
-            fetch: None,
-        },
+        latency: Latencies { end_to_end: produce.clone().filter(|_| paced), produce, fetch: None },
         series,
         cost: Some(cost),
         client: ClientUse { cpu_seconds: 4.0, threads: vec![0.31, 0.27], late: None },

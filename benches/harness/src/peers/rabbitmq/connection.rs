@@ -26,7 +26,8 @@ impl Connection {
         let stream = connect(address)?;
         stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
         let version = String::new();
-        let mut connection = Connection { stream, correlation: 0, version, frame_bytes_max: 1 << 20 };
+        let mut connection =
+            Connection { stream, correlation: 0, version, frame_bytes_max: 1 << 20 };
         connection.greet()?;
         Ok(connection)
     }

@@ -11,7 +11,8 @@ mod producer;
 use std::sync::Arc;
 
 use crate::driver::{
-    Acknowledged, Consumer, ConsumerSeat, Driver, NewTopic, Producer, ProducerSeat, Received, Result,
+    Acknowledged, Consumer, ConsumerSeat, Driver, NewTopic, Producer, ProducerSeat, Received,
+    Result,
 };
 use crate::workload::{Durability, Workload};
 

@@ -48,7 +48,8 @@ impl QueueConsumer {
                 From::Beginning => 0,
                 From::Tail => {
                     let fields = json!({"topic": seat.topic, "queueId": queue.to_string()});
-                    line.ask(Command::new(command::GET_MAX_OFFSET).with(fields))?.number("offset")?
+                    line.ask(Command::new(command::GET_MAX_OFFSET).with(fields))?
+                        .number("offset")?
                 }
             };
             let stream = line.stream.try_clone()?;

@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn payloads_are_found_behind_hosts_of_both_lengths() {
-        let both = [stored(b"one", 0, 8), stored(b"two", BORN_HOST_V6 | STORE_HOST_V6, 20)].concat();
+        let both =
+            [stored(b"one", 0, 8), stored(b"two", BORN_HOST_V6 | STORE_HOST_V6, 20)].concat();
         let mut found = Vec::new();
         payloads(&both, |payload| found.push(payload.to_vec())).unwrap();
         assert_eq!(found, [b"one", b"two"]);

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::driver::{
-    Acknowledged, Consumer, ConsumerSeat, Driver, NewTopic, Producer, ProducerSeat, Received, Result,
+    Acknowledged, Consumer, ConsumerSeat, Driver, NewTopic, Producer, ProducerSeat, Received,
+    Result,
 };
 use crate::workload::{Durability, Workload};
 
