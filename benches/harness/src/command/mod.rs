@@ -1,0 +1,6 @@
+//! The commands of `ringmain-bench`.
+
+pub mod find_max;
+pub mod host;
+pub mod options;
+pub mod run;
