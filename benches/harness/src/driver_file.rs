@@ -38,7 +38,9 @@ pub struct DriverFile {
 }
 
 /// Words of a command may hold `{dir}` (a fresh directory of the round), `{port}` (a free port),
-/// `{cpus}` (what the broker may use, as `0,2-3`), `{memory}` and `{root}` (the project's directory).
+/// `{port1}` to `{port7}` (those that follow, free too), `{durability}` (what the work asks for, or `default`),
+/// `{cpus}` (what the broker may use, as `0,2,3`), `{root}` (the
+/// project's directory) and `{target}` (what cargo builds into).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Launch {

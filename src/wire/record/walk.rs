@@ -2,7 +2,7 @@
 //! lies between keys and values, and allocates nothing.
 //!
 //! It costs as much as the checksum for records of about 200 bytes, and is lost beside it for large
-//! ones (`cargo bench --bench measure -- check`). What it buys: a consumer that meets a record it
+//! ones (`ringmain-bench yardstick check`). What it buys: a consumer that meets a record it
 //! cannot read is stuck there for good, and its producer is long gone.
 
 use crate::base::varint;

@@ -1,5 +1,8 @@
 //! The drivers of brokers that do not speak Kafka's protocol, by name.
 
+#[cfg(feature = "librdkafka")]
+mod librdkafka;
+
 use crate::driver::{Driver, Result};
 use crate::driver_file::DriverFile;
 use crate::workload::Workload;
@@ -18,6 +21,12 @@ pub struct Connection<'a> {
 /// By `DriverFile::driver_name`, without `kafka`, which has a client of our own.
 pub const DRIVERS: &[(&str, Open)] = crate::peers::DRIVERS;
 
+/// What speaks Kafka's protocol in another way than our own client.
+const KAFKA_DRIVERS: &[(&str, Open)] = &[
+    #[cfg(feature = "librdkafka")]
+    ("librdkafka", librdkafka::open),
+];
+
 pub fn find(name: &str) -> Option<Open> {
-    DRIVERS.iter().find(|(known, _)| *known == name).map(|&(_, open)| open)
+    KAFKA_DRIVERS.iter().chain(DRIVERS).find(|(known, _)| *known == name).map(|&(_, open)| open)
 }
