@@ -1,7 +1,7 @@
 //! Horizontal bars, one for each broker: the median, and a whisker from the lowest round to the highest.
 
 use super::markup::{Markup, Px};
-use super::plot::{Size, Stroke, class_of, line, open, words};
+use super::plot::{NAME_LETTERS, Size, Stroke, class_of, cut, line, open, words};
 use super::rows::Row;
 use super::scale::Scale;
 use crate::result::{Cell, WorkloadResult};
@@ -26,7 +26,7 @@ pub fn svg(result: &WorkloadResult, row: &Row, title: &str, style: Option<&str>)
     for (at, cell) in result.cells.iter().enumerate() {
         let middle = TOP + ROW * (at as f64 + 0.5);
         svg.open("g", &[("class", &class_of(&Stroke::Broker(at)))]);
-        words(&mut svg, "name end", (LEFT - 8.0, middle + 4.0), &cell.broker);
+        words(&mut svg, "name end", (LEFT - 8.0, middle + 4.0), &cut(&cell.broker, NAME_LETTERS));
         draw(&mut svg, row, cell, &scale, middle);
         svg.close();
     }
@@ -39,11 +39,7 @@ fn draw(svg: &mut Markup, row: &Row, cell: &Cell, scale: &Scale, middle: f64) {
     let across = |value: f64| LEFT + scale.at(value) * (WIDTH - LEFT - RIGHT);
     let Some(spread) = row.value(cell) else {
         let why = cell.absent.as_deref().unwrap_or("not measured");
-        let why: String = match why.char_indices().nth(WHY_LETTERS) {
-            Some((end, _)) => format!("{}…", &why[..end]),
-            None => why.to_owned(),
-        };
-        words(svg, "tick", (LEFT + 8.0, middle + 4.0), &why);
+        words(svg, "tick", (LEFT + 8.0, middle + 4.0), &cut(why, WHY_LETTERS));
         return;
     };
     let end = across(spread.median);

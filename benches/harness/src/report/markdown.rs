@@ -11,7 +11,7 @@ pub fn markdown(run: &Run) -> String {
     let host = &run.host;
     let _ = writeln!(
         text,
-        "{}, {} ({} CPUs, {}), {}, `{}`.\n",
+        "{}, {} ({} CPUs, {}), Linux {}, `{}`.\n",
         run.date,
         host.cpu,
         host.cpus,
@@ -25,8 +25,13 @@ pub fn markdown(run: &Run) -> String {
          every round.\n"
     );
     for broker in &run.brokers {
-        let _ =
-            writeln!(text, "- **{}** {}. {}", broker.name, broker.version, one_line(&broker.about));
+        let _ = writeln!(
+            text,
+            "- **{}** {}. {}",
+            one_line(&broker.name),
+            broker.version,
+            one_line(&broker.about)
+        );
     }
     for result in &run.workloads {
         workload(&mut text, result);
@@ -57,10 +62,11 @@ fn workload(text: &mut String, result: &WorkloadResult) {
     });
     let mut notes = String::new();
     for (broker, why) in absent {
-        let _ = writeln!(notes, "- {broker}: nothing here: {}", one_line(why));
+        let _ = writeln!(notes, "- {}: nothing here: {}", one_line(broker), one_line(why));
     }
     for (broker, round, warning) in warned {
-        let _ = writeln!(notes, "- {broker}, round {}: {}", round + 1, one_line(warning));
+        let _ =
+            writeln!(notes, "- {}, round {}: {}", one_line(broker), round + 1, one_line(warning));
     }
     if !notes.is_empty() {
         let _ = write!(text, "\n{notes}");
@@ -89,6 +95,7 @@ fn escaped(text: &str) -> String {
     one_line(text).replace('|', "\\|")
 }
 
+/// A tag would be one.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('&', "&amp;").replace('<', "&lt;")
 }

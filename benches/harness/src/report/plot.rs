@@ -48,8 +48,8 @@ pub struct Size {
 }
 
 impl Size {
-    pub const WIDE: Size = Size { width: 720.0, height: 360.0, right: 128.0 };
-    pub const SMALL: Size = Size { width: 360.0, height: 210.0, right: 96.0 };
+    pub const WIDE: Size = Size { width: 720.0, height: 360.0, right: 140.0 };
+    pub const SMALL: Size = Size { width: 480.0, height: 250.0, right: 84.0 };
 }
 
 const LEFT: f64 = 62.0;
@@ -57,6 +57,8 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 46.0;
 /// Names closer than this are moved apart.
 const NAME_HEIGHT: f64 = 15.0;
+/// Of a name that stands beside a line or a bar; the tables have it whole.
+pub const NAME_LETTERS: usize = 18;
 /// About the width of a letter of a tick's name.
 const LETTER: f64 = 6.2;
 
@@ -196,7 +198,7 @@ impl Plot {
                 false => points,
             };
             svg.empty("polyline", &[("class", &"leader"), ("points", &points)]);
-            words(svg, "name", (from + 18.0, place + 4.0), &series.name);
+            words(svg, "name", (from + 18.0, place + 4.0), &cut(&series.name, NAME_LETTERS));
             svg.close();
         }
     }
@@ -263,6 +265,14 @@ pub fn words(svg: &mut Markup, class: &str, at: (f64, f64), text: &str) {
     svg.element("text", &[("class", &class), ("x", &Px(at.0)), ("y", &Px(at.1))], text);
 }
 
+/// As many letters as there is room for.
+pub fn cut(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Places in ascending order at least `NAME_HEIGHT` apart and within bounds, near the wanted ones.
 fn apart(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let mut places = wanted.to_vec();
@@ -306,7 +316,7 @@ mod tests {
             size: Size::WIDE,
         };
         let (x, y) = plot.place((5.0, 10.0));
-        assert_eq!((x, y), ((LEFT + 720.0 - 128.0) / 2.0, (TOP + 360.0 - BOTTOM) / 2.0));
+        assert_eq!((x, y), ((LEFT + 720.0 - 140.0) / 2.0, (TOP + 360.0 - BOTTOM) / 2.0));
         assert!(plot.is_empty());
     }
 }
