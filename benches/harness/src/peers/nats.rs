@@ -41,7 +41,8 @@ async fn connect(address: &str) -> Result<async_nats::Client> {
     Ok(async_nats::ConnectOptions::new().connect(format!("nats://{address}")).await?)
 }
 
-fn context(client: async_nats::Client) -> Context {
+/// Starts a task of its own, hence must be called within the runtime.
+async fn context(client: async_nats::Client) -> Context {
     let acks = usize::try_from(UNACKNOWLEDGED_MAX).unwrap_or(usize::MAX);
     ContextBuilder::new().max_ack_inflight(acks).build(client)
 }
@@ -79,8 +80,8 @@ impl Driver for JetStream {
     }
 
     fn create_topics(&mut self, topics: &[NewTopic], _: Option<Durability>) -> Result<()> {
-        let context = context(self.client.clone());
         self.runtime.block_on(async {
+            let context = context(self.client.clone()).await;
             for topic in topics {
                 let config = StreamConfig {
                     name: topic.name.clone(),
@@ -100,10 +101,12 @@ impl Driver for JetStream {
         listener: Arc<dyn Acknowledged>,
     ) -> Result<Box<dyn Producer>> {
         // A connection of its own, as producers elsewhere have.
-        let client = self.runtime.block_on(connect(&self.address))?;
+        let context = self.runtime.block_on(async {
+            Ok::<_, crate::driver::Error>(context(connect(&self.address).await?).await)
+        })?;
         let window = Arc::new(Window::new(UNACKNOWLEDGED_MAX));
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.runtime.spawn(publish(context(client), receiver, window.clone()));
+        self.runtime.spawn(publish(context, receiver, window.clone()));
         let subjects = (0..seat.partitions).map(|partition| format!("{}.{partition}", seat.topic));
         Ok(Box::new(JetStreamProducer {
             _runtime: self.runtime.clone(),
@@ -132,7 +135,7 @@ impl Driver for JetStream {
             ..PullConfig::default()
         };
         let task = self.runtime.block_on(async {
-            let context = context(connect(&self.address).await?);
+            let context = context(connect(&self.address).await?).await;
             let stream = context.get_stream(&seat.topic).await?;
             let consumer = stream.get_or_create_consumer(&seat.subscription, config).await?;
             let messages = consumer.stream().max_messages_per_batch(BATCH_MESSAGES);
