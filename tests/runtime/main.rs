@@ -158,7 +158,7 @@ fn a_dropped_receive_is_cancelled_and_its_buffer_outlives_it() {
 fn the_mesh_keeps_order_both_ways_beyond_its_bound() {
     const COUNT: u64 = 20_000;
     let seats = std::sync::Arc::new(std::sync::Mutex::new(
-        rt::mesh::<u64>(2, 16).into_iter().map(Some).collect::<Vec<_>>(),
+        rt::mesh::<u64>(2, 16).expect("seats").into_iter().map(Some).collect::<Vec<_>>(),
     ));
     let cores = run_cores(&Layout::unpinned(2), move |core| {
         let seat = seats.lock().expect("seats")[core].take().expect("one seat a core");

@@ -3,20 +3,30 @@
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use io_uring::{opcode, types};
 
+use super::super::bell::Bell;
 use super::{Ring, Running};
 use crate::base::buf::{Buf, DeviceSlice, Slice};
 
 /// IORING_SEND_ZC_REPORT_USAGE: asks for a word on whether the kernel copied.
 const REPORT_USAGE: u16 = 1 << 3;
 
+/// What is read from an eventfd.
+const BELL_BYTES: usize = 8;
+
 /// What an operation keeps alive for the kernel.
 pub(in crate::rt) enum Keep {
     None,
     Buf(Buf),
+    /// A bell, and room for what its wire says.
+    Bell {
+        _bell: Arc<Bell>,
+        buf: Buf,
+    },
     /// A vectored write: the slices and the table that points at them.
     Write {
         _slices: Vec<DeviceSlice>,
@@ -48,6 +58,13 @@ impl Ring {
         let target = unsafe { buf.as_ptr().add(at) };
         let entry = opcode::Read::new(raw(fd), target, len as u32).offset(pos).build();
         self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], false)
+    }
+
+    /// Waits until a bell wakes this core.
+    pub(in crate::rt) fn hear(self: &Rc<Self>, bell: &Arc<Bell>, buf: Buf) -> Running {
+        assert!(buf.capacity() >= BELL_BYTES);
+        let entry = opcode::Read::new(raw(&bell.wire), buf.as_ptr(), BELL_BYTES as u32).build();
+        self.start(entry, Keep::Bell { _bell: bell.clone(), buf }, [None, None], true)
     }
 
     pub(in crate::rt) fn write_buf(
