@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::base::planted;
+
 pub(super) struct Bell {
     rung: AtomicBool,
     /// The core sleeps, or is about to.
@@ -39,7 +41,7 @@ impl Bell {
     /// From here on whoever rings wakes the core. False: somebody rang already.
     pub fn fall_asleep(&self) -> bool {
         self.asleep.store(true, Ordering::SeqCst);
-        !self.rung.load(Ordering::SeqCst)
+        !self.rung.load(Ordering::SeqCst) || planted::is("sleep-without-a-last-look")
     }
 
     pub fn wake_up(&self) {

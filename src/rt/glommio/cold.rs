@@ -35,6 +35,10 @@ const BLOCK_BESIDE_WRITERS: u64 = 64 << 10;
 /// The same while nobody writes. The kernel has eight workers for a core: some stay free.
 const WIDTH_ALONE: usize = 4;
 const BLOCK_ALONE: u64 = 512 << 10;
+/// Bytes that the core itself takes from the page cache in one go: a usual fetch; less beside writers, who
+/// wait for the core meanwhile. A page less than a pipe holds, for ranges that begin inside a page.
+const CACHED_ALONE: u64 = (1 << 20) - ALIGN as u64;
+const CACHED_BESIDE_WRITERS: u64 = 256 << 10;
 /// After the last write for so long there are writers still.
 const WRITERS_STAY: Duration = Duration::from_secs(5);
 /// Further than the kernel reads ahead, if the host is set as usual.
@@ -124,9 +128,9 @@ impl Reader {
     pub(super) fn look(&self, pos: u64, end: u64) -> (Way, u64) {
         let (cold, now) = (&self.cold, clock::now());
         let beside = self.catch_up.beside_writers(now);
-        let (block, ahead) = match beside {
-            true => (BLOCK_BESIDE_WRITERS, BLOCK_BESIDE_WRITERS),
-            false => (BLOCK_ALONE, AHEAD),
+        let (block, cached, ahead) = match beside {
+            true => (BLOCK_BESIDE_WRITERS, CACHED_BESIDE_WRITERS, BLOCK_BESIDE_WRITERS),
+            false => (BLOCK_ALONE, CACHED_ALONE, AHEAD),
         };
         let in_company = cold.trail.borrow_mut().comes(self.id, pos, ahead, now, |granule| {
             let cached = cached_bytes(&self.file, granule.start, GRANULE);
@@ -141,15 +145,14 @@ impl Reader {
                 cold.read_ahead_to.set(cold.trail.borrow().front() + AHEAD);
             }
         }
-        // Inside a range, blocks end on the device's boundaries.
-        let mut len = (end - pos).min(block);
-        if pos + len < end {
-            len -= (pos + len) % ALIGN as u64;
-        }
         let marked = beside && self.leave_read_ahead(pos);
-        if !marked && is_cached(&self.file, pos, len) {
-            return (Way::Cached, len);
+        for most in [cached, block] {
+            let len = block_at(pos, end, most);
+            if !marked && is_cached(&self.file, pos, len) {
+                return (Way::Cached, len);
+            }
         }
+        let len = block_at(pos, end, block);
         let way = match self.direct().filter(|_| marked || (beside && !in_company)) {
             Some(direct) => Way::Past(direct),
             None => Way::Kernel,
@@ -230,6 +233,11 @@ impl Reader {
             drop(self.ring.forget(&self.file, range.start, range.end - range.start));
         }
     }
+}
+
+/// Inside a range, blocks end on the device's boundaries.
+fn block_at(pos: u64, end: u64, most: u64) -> u64 {
+    if end - pos <= most { end - pos } else { most - (pos + most) % ALIGN as u64 }
 }
 
 /// Whether reading would not wait for the disk; a guess. Pages may be there and still be filled: those
