@@ -20,6 +20,7 @@ pub mod sim;
 mod task;
 pub mod tcp;
 mod trail;
+mod writing;
 
 pub use clock::{now, sleep, timeout, unix_ms};
 pub use current::core_stats;

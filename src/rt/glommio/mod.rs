@@ -34,7 +34,8 @@ use ::glommio as g;
 use super::CoreStats;
 use super::bell::Bell;
 use super::current::{self, Current};
-use super::ring::{Ring, Writes};
+use super::ring::Ring;
+use super::writing::Writing;
 use blocking::Bench;
 pub use blocking::blocking;
 pub(super) use ear::Ready;
@@ -56,15 +57,15 @@ pub struct Core {
 }
 
 impl Core {
-    fn new(worker_cpus: &[usize], writes: Writes, bench: Bench) -> io::Result<Rc<Core>> {
+    fn new(worker_cpus: &[usize], writing: Writing, bench: Bench) -> io::Result<Rc<Core>> {
         Ok(Rc::new(Core {
-            ring: Ring::new(worker_cpus, writes.clone())?,
+            ring: Ring::new(worker_cpus, writing.clone())?,
             turns: Rc::default(),
             timers: Rc::default(),
             ears: ear::Ears::default(),
             bench,
             pipes: pipe::Pipes::default(),
-            catch_up: Rc::new(cold::CatchUp::new(writes)),
+            catch_up: Rc::new(cold::CatchUp::new(writing)),
         }))
     }
 
@@ -144,7 +145,7 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 
 /// Tries whether a ring can be made on this host.
 pub fn probe() -> io::Result<()> {
-    Ring::new(&[], Writes::default()).map(drop)
+    Ring::new(&[], Writing::default()).map(drop)
 }
 
 /// Running cores; `join` waits for all of them.
@@ -172,7 +173,7 @@ where
 {
     rouse::prepare()?;
     let mut cores = Vec::new();
-    let writes = Writes::default();
+    let writing = Writing::default();
     for (number, &cpu) in layout.cpus.iter().enumerate() {
         let placement = if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
         let builder = g::LocalExecutorBuilder::new(placement)
@@ -183,11 +184,11 @@ where
         let bench = Bench::new(number)?;
         let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
         let (main, beating) = (main.clone(), Beating::default());
-        let (begun, writes) = (beating.clone(), writes.clone());
+        let (begun, writing) = (beating.clone(), writing.clone());
         let thread = thread::Builder::new().name(format!("data-{number}")).spawn(move || {
             let executor = builder.make().map_err(io::Error::other)?;
             let ran = executor.run(async move {
-                let core = Core::new(&worker_cpus, writes, bench)?;
+                let core = Core::new(&worker_cpus, writing, bench)?;
                 run_core(core, pulse, begun, || main(number)).await
             });
             // Not before: tasks that were ready when the main one ended still take their turn.

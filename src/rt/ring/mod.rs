@@ -12,12 +12,12 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::CoreStats;
+use super::writing::Writing;
+use crate::base::signal::Broadcast;
 use crate::base::slab::Slab;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use operation::SendHead;
@@ -37,8 +37,16 @@ const ENTER_GETEVENTS: u32 = 1;
 /// The user data of cancellations, whose results nobody awaits.
 const CANCEL_KEY: u64 = u64::MAX;
 
-/// Writes that the rings of all cores have begun, together.
-pub(super) type Writes = Arc<AtomicU64>;
+/// What an operation is, for those who do not await it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It waits for a peer, and must be told when nobody awaits it any more.
+    Passive,
+    /// It ends by itself.
+    Device,
+    /// The same, and readers let it pass.
+    Write,
+}
 
 struct Op {
     state: State,
@@ -49,7 +57,7 @@ struct Op {
     notification_due: bool,
     /// Cleared when the kernel reports that it copied a zero-copy send after all.
     zero_copy: Option<Rc<Cell<bool>>>,
-    passive: bool,
+    kind: Kind,
 }
 
 enum State {
@@ -72,13 +80,15 @@ pub struct Ring {
     #[expect(clippy::vec_box, reason = "the kernel holds a head's address: it moves by its box")]
     heads: RefCell<Vec<Box<SendHead>>>,
     tables: RefCell<Vec<Vec<libc::iovec>>>,
-    writes: Writes,
+    writing: Writing,
+    /// A write of this core has ended.
+    pub(super) written: Broadcast,
     stats: Cell<CoreStats>,
 }
 
 impl Ring {
     /// Makes the ring of this thread. `worker_cpus` are where the kernel's workers may run.
-    pub(super) fn new(worker_cpus: &[usize], writes: Writes) -> io::Result<Rc<Ring>> {
+    pub(super) fn new(worker_cpus: &[usize], writing: Writing) -> io::Result<Rc<Ring>> {
         let uring = IoUring::builder()
             .setup_cqsize(COMPLETIONS)
             .setup_single_issuer()
@@ -102,7 +112,8 @@ impl Ring {
             inner: RefCell::new(Inner { uring, ops: Slab::default(), wakers: Vec::new() }),
             heads: RefCell::default(),
             tables: RefCell::default(),
-            writes,
+            writing,
+            written: Broadcast::default(),
             stats: Cell::default(),
         }))
     }
@@ -122,7 +133,7 @@ impl Ring {
         entry: squeue::Entry,
         keep: Keep,
         descriptors: [Option<Rc<OwnedFd>>; 2],
-        passive: bool,
+        kind: Kind,
     ) -> Running {
         let mut inner = self.inner.borrow_mut();
         let key = inner.ops.insert(Op {
@@ -131,11 +142,14 @@ impl Ring {
             _descriptors: descriptors,
             notification_due: false,
             zero_copy: None,
-            passive,
+            kind,
         });
         self.push(&mut inner, entry.user_data(key as u64));
         self.count(|stats| stats.operations += 1);
         drop(inner);
+        if kind == Kind::Write {
+            self.writing.begin();
+        }
         Running { ring: self.clone(), key, taken: false }
     }
 
@@ -240,6 +254,10 @@ impl Ring {
                 self.finish(ops, key);
             }
             return;
+        }
+        if op.kind == Kind::Write {
+            self.writing.end();
+            self.written.raise();
         }
         op.notification_due = cqueue::more(done.flags());
         match std::mem::replace(&mut op.state, State::Done(done.result())) {
