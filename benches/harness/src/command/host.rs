@@ -21,21 +21,21 @@ use crate::yardstick::pin;
 pub struct HostArguments {
     /// A driver file of a Kafka-compatible broker, to be held against the limits
     #[arg(long, value_name = "FILE")]
-    broker: Option<PathBuf>,
+    pub broker: Option<PathBuf>,
     /// Takes some GB for a while; it decides which disk is measured
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
-    dir: PathBuf,
+    pub dir: PathBuf,
     /// Of whatever serves
     #[arg(long, default_value = "0", value_parser = cpus)]
-    broker_cpus: Cpus,
+    pub broker_cpus: Cpus,
     #[arg(long, default_value = "1", value_parser = cpus)]
-    client_cpus: Cpus,
+    pub client_cpus: Cpus,
     /// Seconds of each figure
     #[arg(long, default_value_t = 2.0)]
-    seconds: f64,
+    pub seconds: f64,
     /// Writes the figures as JSON, too
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
 }
 
 const RANGE: &str = "256m";
@@ -72,7 +72,7 @@ pub fn run(arguments: &HostArguments) -> Result<()> {
     Ok(())
 }
 
-fn line(ceiling: &Ceiling) -> String {
+pub fn line(ceiling: &Ceiling) -> String {
     let cost = ceiling.cpu_seconds_per_gb.map(|cost| format!("{cost:.3} CPU s/GB"));
     format!(
         "{:<58} {:>10.1} {:<10} {:<18} {}",
@@ -113,16 +113,24 @@ pub fn measure(arguments: &HostArguments, mut tell: impl FnMut(&Ceiling)) -> Res
         limits.push((until, ceiling.value));
         put(ceiling);
     }
-    let send = yard.stream("send of memory over loopback, 256 KiB", "send", &["--range", RANGE])?;
+    for connections in ["1", "8", "64"] {
+        put(yard.echo(connections)?);
+    }
+    let what = "send of memory over loopback, 256 KiB";
+    let send = yard.stream(what, "send", &["--range", RANGE], &[])?;
     limits.push(("send", send.value));
     put(send);
     let file = arguments.dir.join("host.data");
     std::fs::write(&file, vec![0x5a_u8; 256 << 20])?;
     let path = file.to_string_lossy().into_owned();
-    let splice = yard.stream("splice of the page cache, 256 KiB", "splice", &["--file", &path])?;
-    std::fs::remove_file(&file)?;
+    let what = "splice of the page cache, 256 KiB";
+    let splice = yard.stream(what, "splice", &["--file", &path], &[])?;
     limits.push(("splice", splice.value));
     put(splice);
+    rustix::fs::sync();
+    let cold = ["--file", &path, "--evict", "--once"];
+    put(yard.stream("splice of a cold file, 256 KiB", "splice", &cold, &["--once"])?);
+    std::fs::remove_file(&file)?;
     if let Some(path) = &arguments.broker {
         let limit =
             |name: &str| limits.iter().find(|(known, _)| *known == name).map(|limit| limit.1);
@@ -206,10 +214,37 @@ impl Yard<'_> {
         self.client(what, "produce", &server.address, pid, &load)
     }
 
-    fn stream(&self, what: &str, name: &str, more: &[&str]) -> Result<Ceiling> {
-        let server = self.serve(name, more)?;
+    fn stream(&self, what: &str, name: &str, server: &[&str], drain: &[&str]) -> Result<Ceiling> {
+        let server = self.serve(name, server)?;
         let pid = server.child.id();
-        self.client(what, "drain", &server.address, pid, &[])
+        self.client(what, "drain", &server.address, pid, drain)
+    }
+
+    /// Small requests answered at once, one in flight on each connection.
+    fn echo(&self, connections: &str) -> Result<Ceiling> {
+        let dir = self.arguments.dir.to_string_lossy().into_owned();
+        let more = ["--dir", &dir, "--size", "1m", "--until", "receive"];
+        let server = self.serve("ceiling", &more)?;
+        let load = [
+            "--bare",
+            "--record-bytes",
+            "1",
+            "--batch-bytes",
+            "1",
+            "--in-flight",
+            "1",
+            "--connections",
+            connections,
+        ];
+        let found = self.asked("produce", &server.address, server.child.id(), &load)?;
+        let rate = number(&found, "requests_per_s");
+        Ok(Ceiling {
+            what: format!("small requests answered, {connections} connections"),
+            value: rate,
+            unit: "requests/s".into(),
+            cpu_seconds_per_gb: None,
+            detail: format!("{:.1} us of CPU each", 1e6 * number(&found, "server_cpu") / rate),
+        })
     }
 
     /// Produce, fetch of the tail and fetch of the page cache; each with the limit it is held against.
@@ -268,6 +303,18 @@ impl Yard<'_> {
     }
 
     fn client(&self, what: &str, name: &str, to: &str, pid: u32, more: &[&str]) -> Result<Ceiling> {
+        let found = self.asked(name, to, pid, more)?;
+        let limited = found.get("client_was_limit").and_then(Value::as_bool).unwrap_or(false);
+        Ok(Ceiling {
+            what: what.to_owned(),
+            value: number(&found, "mb_per_s"),
+            unit: "MB/s".into(),
+            cpu_seconds_per_gb: Some(number(&found, "server_s_per_gb")),
+            detail: if limited { "the client was the limit".into() } else { String::new() },
+        })
+    }
+
+    fn asked(&self, name: &str, to: &str, pid: u32, more: &[&str]) -> Result<Value> {
         let cpu = self.arguments.client_cpus.0.first().copied().unwrap_or(0).to_string();
         let (pid, seconds) = (pid.to_string(), self.arguments.seconds.to_string());
         let mut command = own();
@@ -287,17 +334,12 @@ impl Yard<'_> {
         if !done.status.success() {
             return Err(format!("yardstick {name} failed").into());
         }
-        let found: Value = serde_json::from_slice(&done.stdout)?;
-        let number = |key: &str| found.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        let limited = found.get("client_was_limit").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Ceiling {
-            what: what.to_owned(),
-            value: number("mb_per_s"),
-            unit: "MB/s".into(),
-            cpu_seconds_per_gb: Some(number("server_s_per_gb")),
-            detail: if limited { "the client was the limit".into() } else { String::new() },
-        })
+        Ok(serde_json::from_slice(&done.stdout)?)
     }
+}
+
+fn number(found: &Value, key: &str) -> f64 {
+    found.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 
 fn own() -> Command {

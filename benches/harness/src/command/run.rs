@@ -8,6 +8,8 @@ use hdrhistogram::Histogram;
 
 use crate::broker::first_line;
 use crate::clock;
+use crate::command;
+use crate::command::host::HostArguments;
 use crate::command::options::Options;
 use crate::contestant::{Contestant, Work};
 use crate::driver::Result;
@@ -32,6 +34,9 @@ pub struct RunArguments {
     /// Where interval logs of latency are written (.hlog, one a round)
     #[arg(long, value_name = "DIR")]
     pub hlog: Option<PathBuf>,
+    /// Measures the limits of this host first
+    #[arg(long)]
+    pub host: bool,
     /// Does not kill and restart the brokers
     #[arg(long)]
     pub no_kill: bool,
@@ -67,6 +72,19 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
         workloads: Vec::new(),
         ceilings: Vec::new(),
     };
+    if arguments.host {
+        let limits = HostArguments {
+            broker: None,
+            dir: options.dir.clone(),
+            broker_cpus: options.broker_cpus.clone(),
+            client_cpus: options.client_cpus.clone(),
+            seconds: 1.0,
+            out: None,
+        };
+        std::fs::create_dir_all(&options.dir)?;
+        run.ceilings =
+            command::host::measure(&limits, |one| println!("{}", command::host::line(one)))?;
+    }
     for work in &works {
         let result = workload(arguments, work, &contestants, &mut run)?;
         print!("{}", table::of(&run, &result));

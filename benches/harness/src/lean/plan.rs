@@ -232,13 +232,15 @@ impl Lean {
             let (start, started) = mpsc::channel();
             starts.push(start);
             let (common, window, tell_ready) = (common.clone(), window.clone(), tell_ready.clone());
-            let body = move || plan.work(&common, &window, &tell_ready, &started);
+            let body = move || plan.work(&common, &window, tell_ready, &started);
             let thread = thread::Builder::new().name(format!("client-{number}"));
             running.threads.push(thread.spawn(body)?);
         }
         drop(tell_ready);
         // A thread that fails says nothing, and the channel ends.
         if ready.iter().take(starts.len()).count() < starts.len() {
+            // The others wait to be told when to begin, and learn that they will not be.
+            drop(starts);
             running.stop()?;
             return Err("a thread of the client ended too early".into());
         }

@@ -88,7 +88,7 @@ impl Thread {
         self,
         common: &Common,
         window: &Arc<Window>,
-        ready: &Sender<()>,
+        ready: Sender<()>,
         started: &Receiver<Nanos>,
     ) -> Result<Tally> {
         crate::yardstick::pin(Some(self.cpu))?;
@@ -151,6 +151,8 @@ impl Thread {
         if ready.send(()).is_err() {
             return Ok(Tally::default());
         }
+        // Of the channel's end the starter learns that a thread has failed.
+        drop(ready);
         let Ok(start) = started.recv() else { return Ok(Tally::default()) };
         let storm = match self.storm {
             None => None,

@@ -63,7 +63,7 @@ fn start(sim: &Sim, host: HostId) -> InboxSender<Control> {
     let (control, commands) = sim.run(async { inbox(16).expect("an inbox") });
     let mut commands = Some(commands);
     sim.run(async {
-        let mut seats = mesh(1, 64);
+        let mut seats = mesh(1, 64).expect("seats of a simulated mesh");
         sim.start(host, 1, |_| {
             let (seat, plan) = (seats.remove(0), plan.clone());
             let commands = commands.take();

@@ -12,7 +12,8 @@ const BOUND: usize = 1024;
 
 /// One message under way at a time.
 pub fn hop(count: u64) -> Done {
-    let seats: Vec<_> = rt::mesh::<u64>(2, BOUND).into_iter().map(Some).collect();
+    let seats = rt::mesh::<u64>(2, BOUND).expect("seats of a mesh");
+    let seats: Vec<_> = seats.into_iter().map(Some).collect();
     let seats = Arc::new(Mutex::new(seats));
     let (tell, told) = mpsc::channel();
     let cores = run_cores(&Layout::unpinned(2), move |core| {

@@ -97,7 +97,7 @@ impl Transaction {
     pub fn wake(&self, now: Nanos) -> Nanos {
         match self.state {
             State::Open if self.asked.is_none() => self.began + self.interval,
-            State::Open | State::Ending if self.again_at > now => self.again_at,
+            _ if self.again_at > now => self.again_at,
             _ => Nanos::MAX,
         }
     }
@@ -112,7 +112,7 @@ impl Producer {
             return Ok(());
         };
         match transaction.state {
-            State::Idle if waits && transaction.adds_by_itself() => {
+            State::Idle if waits && transaction.adds_by_itself() && now >= transaction.again_at => {
                 let partitions = (0..parts.len() as i32).collect();
                 let topics = vec![AddPartitionsToTxnTopic { name: topic, partitions }];
                 let request = AddPartitionsToTxnRequest {
@@ -168,7 +168,7 @@ impl Producer {
                 *state = State::Idle;
                 match code {
                     ErrorCode::NONE => (*state, *began) = (State::Open, now),
-                    ErrorCode::CONCURRENT_TRANSACTIONS => {}
+                    ErrorCode::CONCURRENT_TRANSACTIONS => *again_at = now + RETRY_PAUSE,
                     code => return rpc::check("AddPartitionsToTxn", code),
                 }
                 return Ok(());
