@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::link::delivery::DeliveryFut;
-use fe2o3_amqp::link::{CreditMode, Receiver, SendError, Sender};
+use fe2o3_amqp::link::{CreditMode, LinkStateError, Receiver, RecvError, SendError, Sender};
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::SequenceNo;
@@ -276,6 +276,8 @@ async fn consume(mut receiver: Receiver, listener: Arc<dyn Received>) {
     loop {
         match receiver.recv::<Data>().await {
             Ok(delivery) => listener.received(&delivery.body().0),
+            // The broker's end, or ours, which is told elsewhere.
+            Err(RecvError::LinkStateError(LinkStateError::SessionStopped(_))) => return,
             Err(error) => {
                 eprintln!("a consumer ended: {error}");
                 return;

@@ -56,11 +56,10 @@ impl QueueConsumer {
             let (seat, listener) = (seat.clone(), listener.clone());
             let ended = consumer.ended.clone();
             let thread = thread::Builder::new().name("peer reader".into()).spawn(move || {
-                if let Err(error) = pull(line, &seat, queue, offset, &*listener) {
-                    // At the end the connection is closed under it.
-                    if !ended.load(Ordering::Relaxed) {
-                        eprintln!("a consumer of queue {queue} of {} ended: {error}", seat.topic);
-                    }
+                let Err(error) = pull(line, &seat, queue, offset, &*listener) else { return };
+                // A connection that ends is the broker's end, or ours, and told elsewhere.
+                if !ended.load(Ordering::Relaxed) && !error.is::<std::io::Error>() {
+                    eprintln!("a consumer of queue {queue} of {} ended: {error}", seat.topic);
                 }
             })?;
             consumer.pulls.push(Pull { stream, thread });
