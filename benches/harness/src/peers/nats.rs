@@ -33,12 +33,19 @@ const SYNCS_FROM: (u64, u64) = (2, 10);
 
 pub fn open(address: String) -> Result<Box<dyn Driver>> {
     let runtime = Arc::new(runtime::start()?);
-    let client = runtime.block_on(connect(&address))?;
+    let client = runtime.block_on(connect(&address, None))?;
     Ok(Box::new(JetStream { address, runtime, client }))
 }
 
-async fn connect(address: &str) -> Result<async_nats::Client> {
-    Ok(async_nats::ConnectOptions::new().connect(format!("nats://{address}")).await?)
+/// What is unacknowledged when the connection ends will never be: `window` is told.
+async fn connect(address: &str, window: Option<Arc<Window>>) -> Result<async_nats::Client> {
+    let options = async_nats::ConnectOptions::new().event_callback(move |event| {
+        if let (async_nats::Event::Disconnected, Some(window)) = (event, &window) {
+            window.fail("the connection has ended");
+        }
+        std::future::ready(())
+    });
+    Ok(options.connect(format!("nats://{address}")).await?)
 }
 
 /// Starts a task of its own, hence must be called within the runtime.
@@ -101,10 +108,11 @@ impl Driver for JetStream {
         listener: Arc<dyn Acknowledged>,
     ) -> Result<Box<dyn Producer>> {
         // A connection of its own, as producers elsewhere have.
-        let context = self.runtime.block_on(async {
-            Ok::<_, crate::driver::Error>(context(connect(&self.address).await?).await)
-        })?;
         let window = Arc::new(Window::new(UNACKNOWLEDGED_MAX));
+        let context = self.runtime.block_on(async {
+            let client = connect(&self.address, Some(window.clone())).await?;
+            Ok::<_, crate::driver::Error>(context(client).await)
+        })?;
         let (sender, receiver) = mpsc::unbounded_channel();
         self.runtime.spawn(publish(context, receiver, window.clone()));
         let subjects = (0..seat.partitions).map(|partition| format!("{}.{partition}", seat.topic));
@@ -135,7 +143,7 @@ impl Driver for JetStream {
             ..PullConfig::default()
         };
         let task = self.runtime.block_on(async {
-            let context = context(connect(&self.address).await?).await;
+            let context = context(connect(&self.address, None).await?).await;
             let stream = context.get_stream(&seat.topic).await?;
             let consumer = stream.get_or_create_consumer(&seat.subscription, config).await?;
             let messages = consumer.stream().max_messages_per_batch(BATCH_MESSAGES);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::driver::Result;
 
 /// A broker that answers nothing for so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Shared by a producer and whoever hears its acknowledgements.
 pub struct Window {
