@@ -50,7 +50,7 @@ fn measure(case: &Case<'_>) -> Done {
     let contestant = Contestant { file, path: "none".into() };
     let cpu = core_affinity::get_core_ids().and_then(|ids| ids.last().copied());
     let terms = Terms {
-        place: Place { dir: "none".into(), cpus: Vec::new(), root: ".".into() },
+        place: Place { dir: "none".into(), cpus: Vec::new(), root: ".".into(), durability: None },
         client_cpus: vec![cpu.expect("a CPU").id],
         client: KafkaClient::Lean,
         kill: false,
