@@ -1,5 +1,5 @@
 //! Sends to the streams of a topic. Messages that are due together go in one frame for each stream;
-//! what waits is sent as soon as nothing else is due.
+//! what waits is sent as soon as nothing else is due and not too many frames are unconfirmed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,6 +17,9 @@ use crate::peers::window::Window;
 const UNCONFIRMED_MAX: u64 = 10_000;
 /// As RabbitMQ's Java client has it (`batchSize`).
 const BATCH_MESSAGES: u32 = 100;
+/// Unconfirmed frames of a stream with which the next waits and grows, as with a producer of Kafka
+/// (`max.in.flight.requests.per.connection`): a chunk for each message would be RabbitMQ at its worst.
+const FRAMES_MAX: usize = 5;
 /// A publisher is numbered in one byte of its connection.
 const PUBLISHERS_MAX: u32 = 200;
 
@@ -44,6 +47,8 @@ struct Line {
 struct Sent {
     first: u64,
     due: VecDeque<Option<Nanos>>,
+    /// The id behind the last of each frame that is not confirmed as a whole.
+    frames: VecDeque<u64>,
 }
 
 impl Sent {
@@ -53,6 +58,9 @@ impl Sent {
         while self.due.front().is_some_and(Option::is_none) {
             self.due.pop_front();
             self.first += 1;
+        }
+        while self.frames.front().is_some_and(|end| *end <= self.first) {
+            self.frames.pop_front();
         }
         due
     }
@@ -118,11 +126,17 @@ impl Line {
         self.count += 1;
     }
 
+    fn is_busy(&self) -> bool {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).frames.len() >= FRAMES_MAX
+    }
+
     fn finish(&mut self) {
         // Behind length, key, version and publisher.
         self.batch.bytes[9..13].copy_from_slice(&self.count.to_be_bytes());
         self.batch.end();
         self.count = 0;
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.frames.push_back(self.next);
     }
 
     fn has_room(&self, payload: usize) -> bool {
@@ -146,7 +160,12 @@ impl Producer for StreamProducer {
     }
 
     fn idle(&mut self) {
-        if let Err(error) = self.write_all() {
+        let mut lines = 0..self.lines.len();
+        let written = lines.try_for_each(|at| match self.lines[at].is_busy() {
+            true => Ok(()),
+            false => self.write(at),
+        });
+        if let Err(error) = written {
             self.window.fail(&error.to_string());
         }
     }
@@ -215,12 +234,14 @@ mod tests {
 
     #[test]
     fn confirmations_may_come_in_any_order_and_count_once() {
-        let mut sent = Sent { first: 7, due: [10, 11, 12].map(Some).into() };
+        let due = [10, 11, 12].map(Some).into();
+        let mut sent = Sent { first: 7, due, frames: [9, 10].into() };
         assert_eq!(sent.take(8), Some(11));
-        assert_eq!((sent.first, sent.due.len()), (7, 3));
+        assert_eq!((sent.first, sent.due.len(), sent.frames.len()), (7, 3, 2));
         assert_eq!(sent.take(7), Some(10));
-        assert_eq!((sent.first, sent.due.len()), (9, 1));
+        assert_eq!((sent.first, sent.due.len(), sent.frames.len()), (9, 1, 1));
         assert_eq!([sent.take(7), sent.take(8), sent.take(10)], [None; 3]);
         assert_eq!(sent.take(9), Some(12));
+        assert!(sent.frames.is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! Sends to the queues of a topic. Messages that are due together for one queue go in one request, as
-//! RocketMQ recommends for throughput; what waits is sent as soon as nothing else is due.
+//! RocketMQ recommends for throughput; what waits is sent as soon as nothing else is due and not too many
+//! requests are unanswered.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,8 +24,17 @@ const UNACKNOWLEDGED_MAX: u64 = 10_000;
 const BATCH_BYTES: usize = 64 << 10;
 const BATCH_MESSAGES: usize = 1_000;
 
-/// When the messages of each request were due.
-type Sent = Arc<Mutex<BTreeMap<i32, Vec<Nanos>>>>;
+/// Unanswered requests for a queue with which the next waits and grows, as with a producer of Kafka
+/// (`max.in.flight.requests.per.connection`).
+const REQUESTS_MAX: usize = 5;
+
+/// The requests that are not answered, by their numbers.
+type Sent = Arc<Mutex<BTreeMap<i32, Request>>>;
+
+struct Request {
+    queue: usize,
+    due: Vec<Nanos>,
+}
 
 pub struct QueueProducer {
     topic: String,
@@ -98,13 +108,19 @@ impl QueueProducer {
         };
         let due = std::mem::take(&mut batch.due);
         batch.packed.clear();
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(self.opaque, due);
+        let request = Request { queue, due };
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(self.opaque, request);
         command.write(&mut self.request)
     }
 
     fn write_all(&mut self) -> Result<()> {
         (0..self.queues.len()).try_for_each(|queue| self.take(queue))?;
         self.write()
+    }
+
+    fn is_busy(&self, queue: usize) -> bool {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.values().filter(|request| request.queue == queue).count() >= REQUESTS_MAX
     }
 
     fn write(&mut self) -> Result<()> {
@@ -159,7 +175,12 @@ impl Producer for QueueProducer {
     }
 
     fn idle(&mut self) {
-        if let Err(error) = self.write_all() {
+        let mut queues = 0..self.queues.len();
+        let taken = queues.try_for_each(|queue| match self.is_busy(queue) {
+            true => Ok(()),
+            false => self.take(queue),
+        });
+        if let Err(error) = taken.map_err(Into::into).and_then(|()| self.write()) {
             self.window.fail(&error.to_string());
         }
     }
@@ -171,9 +192,9 @@ impl Producer for QueueProducer {
 }
 
 fn acknowledge(answer: &Command, sent: &Sent, listener: &dyn Acknowledged, window: &Window) {
-    let due = sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&answer.opaque);
+    let request = sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&answer.opaque);
     // The broker has questions of its own, which are nobody's answer.
-    let Some(due) = due else { return };
+    let Some(Request { due, .. }) = request else { return };
     for due in &due {
         listener.acknowledged(*due, answer.refusal().map_or(Ok(()), Err));
     }
