@@ -129,19 +129,22 @@ fn a_busy_client_says_so() {
     assert_eq!(idle.round.client.threads.len(), 1);
     assert!(idle.round.client.threads[0] < 0.5, "{:?}", idle.round.client);
     assert!(!said(&idle));
-    // More than anybody could send one by one.
-    let busy = measure(&Case {
-        manners,
-        workload: "messageSize: 100\nproducerRate: 5000000\ntestDurationSeconds: 1",
-        producer: "batch.size=1\nmax.in.flight.requests.per.connection=1000",
-    });
-    let used = busy.round.client.threads[0];
-    assert_eq!(said(&busy), used > 0.5, "{used}: {:?}", busy.round.warnings);
-    assert!(used > 0.5, "a client that sends all it can is busy: {used}");
+    // More than anybody could compress. Where others take the CPU away, it is tried again.
+    let try_again = |_: u32| {
+        let busy = measure(&Case {
+            manners: manners.clone(),
+            workload: "messageSize: 1000\nproducerRate: 500000\ntestDurationSeconds: 1",
+            producer: "batch.size=65536\ncompression.type=gzip",
+        });
+        let used = busy.round.client.threads[0];
+        assert_eq!(said(&busy), used > 0.5, "{used}: {:?}", busy.round.warnings);
+        (used > 0.5).then_some(busy)
+    };
+    let busy = (0..5).find_map(try_again).expect("a client that does all it can is busy");
     let fell_behind = |warning: &String| warning.contains("records/s were reached");
     assert!(busy.round.warnings.iter().any(fell_behind), "{:?}", busy.round.warnings);
     let produce = busy.round.latency.produce.as_ref().expect("latency");
-    assert!(produce.count > 4_900_000, "what was due and not sent counts: {}", produce.count);
+    assert_eq!(produce.count, 500_000, "what was due and not sent counts");
 }
 
 /// Counting from the actual sending hides most of the stall: the test above must see it.
