@@ -65,6 +65,20 @@ fn measure(case: &Case<'_>) -> Done {
     }
 }
 
+/// A busy machine can only make figures worse: one good try in some is proof, and a harness that
+/// measures wrongly never has one.
+fn patiently(check: fn()) {
+    for _ in 1..TRIES {
+        if std::panic::catch_unwind(check).is_ok() {
+            return;
+        }
+        eprintln!("tried again: the machine may be busy");
+    }
+    check();
+}
+
+const TRIES: u32 = 4;
+
 fn within(found_us: f64, expected: Duration, part: f64) -> bool {
     let expected = expected.as_micros() as f64;
     (found_us / expected - 1.0).abs() <= part
@@ -72,6 +86,10 @@ fn within(found_us: f64, expected: Duration, part: f64) -> bool {
 
 #[test]
 fn a_known_delay_is_reported_within_two_percent() {
+    patiently(known_delay);
+}
+
+fn known_delay() {
     let delay = Duration::from_millis(40);
     let done = measure(&Case {
         manners: Manners { delay, stall: None },
@@ -93,6 +111,10 @@ fn a_known_delay_is_reported_within_two_percent() {
 
 #[test]
 fn a_stall_appears_at_its_full_length() {
+    patiently(stall);
+}
+
+fn stall() {
     let stall = Duration::from_secs(1);
     let done = measure(&Case {
         manners: Manners {
@@ -140,7 +162,7 @@ fn a_busy_client_says_so() {
         assert_eq!(said(&busy), used > 0.5, "{used}: {:?}", busy.round.warnings);
         (used > 0.5).then_some(busy)
     };
-    let busy = (0..5).find_map(try_again).expect("a client that does all it can is busy");
+    let busy = (0..TRIES * 2).find_map(try_again).expect("a client that does all it can is busy");
     let fell_behind = |warning: &String| warning.contains("records/s were reached");
     assert!(busy.round.warnings.iter().any(fell_behind), "{:?}", busy.round.warnings);
     let produce = busy.round.latency.produce.as_ref().expect("latency");
