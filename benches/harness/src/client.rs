@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use crate::driver::{NewTopic, Result};
+use crate::driver::{Nanos, NewTopic, Result};
 use crate::tally::{Tally, Window};
 use crate::workload::Durability;
 
@@ -54,6 +54,8 @@ pub struct Running {
     pub threads: Vec<JoinHandle<Result<Tally>>>,
     /// How many of them count in `Window::finished`.
     pub counting: u64,
+    /// When the first record is due, and readers begin.
+    pub start: Nanos,
 }
 
 impl Running {

@@ -206,7 +206,7 @@ impl Client for Driven {
             // One that has failed meanwhile says so by its end.
             let _ = start.send(at);
         }
-        Ok(Running { window: window.clone(), threads, counting })
+        Ok(Running { window: window.clone(), threads, counting, start: at })
     }
 }
 

@@ -107,6 +107,8 @@ fn described(contestant: &Contestant) -> Broker {
     let file = &contestant.file;
     let launch = file.launch.as_ref();
     let version = launch.and_then(|launch| first_line(&launch.version, &contestant.root()));
+    // Some say their name with it.
+    let version = version.map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned());
     Broker {
         name: file.name.clone(),
         version: version.unwrap_or_default(),

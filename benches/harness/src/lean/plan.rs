@@ -225,7 +225,8 @@ impl Lean {
             end_version,
         });
         let counting = threads.len() as u64;
-        let mut running = Running { window: window.clone(), threads: Vec::new(), counting };
+        let mut running =
+            Running { window: window.clone(), threads: Vec::new(), counting, start: 0 };
         let (tell_ready, ready) = mpsc::channel();
         let mut starts = Vec::new();
         for (number, plan) in threads.into_iter().enumerate() {
@@ -244,10 +245,10 @@ impl Lean {
             running.stop()?;
             return Err("a thread of the client ended too early".into());
         }
-        let at = crate::clock::now() + HEAD_START;
+        running.start = crate::clock::now() + HEAD_START;
         for start in starts {
             // One that has failed meanwhile says so by its end.
-            let _ = start.send(at);
+            let _ = start.send(running.start);
         }
         Ok(running)
     }

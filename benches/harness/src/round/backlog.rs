@@ -13,6 +13,9 @@ use crate::tally::Window;
 use crate::workload::Workload;
 use crate::yardstick::fetch::evict;
 
+/// For the answers to what was sent last.
+const GRACE_SECONDS: f64 = 25.0;
+
 /// Writes as fast as it goes until there is enough; yields the records.
 pub fn write(client: &mut dyn Client, workload: &Workload, gb: f64) -> Result<u64> {
     let window = Arc::new(Window::new(1.0));
@@ -28,7 +31,7 @@ pub fn write(client: &mut dyn Client, workload: &Workload, gb: f64) -> Result<u6
         std::thread::sleep(PAUSE);
     }
     window.end.store(clock::now(), Ordering::Relaxed);
-    wait_for_answers(&running, 0);
+    wait_for_answers(&running, 0, GRACE_SECONDS);
     running.stop()?;
     Ok(window.acknowledged.load(Ordering::Relaxed))
 }

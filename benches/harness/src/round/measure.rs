@@ -52,12 +52,9 @@ pub fn measure(
     };
     let window = Arc::new(Window::new(seconds));
     let running = client.start(&job, &window)?;
-    let begun = clock::now();
     // A drain is measured from its first moment.
-    if !drains {
-        wait(&running, begun + clock::nanos(warm_up));
-    }
-    let begin = clock::now();
+    wait(&running, running.start + if drains { 0 } else { clock::nanos(warm_up) });
+    let begin = if drains { running.start } else { clock::now() };
     if !drains {
         window.end.store(begin + clock::nanos(seconds), Ordering::Relaxed);
     }
@@ -97,7 +94,7 @@ pub fn measure(
     monitor.look();
     let expected =
         (backlog * u64::from(drains) + window.acknowledged.load(Ordering::Relaxed)) * subscriptions;
-    wait_for_answers(&running, expected);
+    wait_for_answers(&running, expected, clock::seconds(begin, end));
     let acknowledged = window.acknowledged.load(Ordering::Relaxed);
     let expected = (backlog * u64::from(drains) + acknowledged) * subscriptions;
     let received = window.received.load(Ordering::Relaxed);
