@@ -108,7 +108,11 @@ fn described(contestant: &Contestant) -> Broker {
     let launch = file.launch.as_ref();
     let version = launch.and_then(|launch| first_line(&launch.version, &contestant.root()));
     // Some say their name with it.
-    let version = version.map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned());
+    // Without the program's name, which stands beside it; what follows may name the package too.
+    let version = version.map(|text| match text.split_once(' ') {
+        Some((name, rest)) if !name.contains(|c: char| c.is_ascii_digit()) => rest.to_owned(),
+        _ => text,
+    });
     Broker {
         name: file.name.clone(),
         version: version.unwrap_or_default(),
