@@ -245,7 +245,8 @@ fn start(
     let fault = |error: io::Error| format!("the cores cannot be started: {error}");
     let (control, inbox) = rt::inbox(16).map_err(fault)?;
     let (events, happened) = mpsc::channel();
-    let seats: Vec<_> = rt::mesh(plan.cores, MESH_BOUND).into_iter().map(Some).collect();
+    let seats: Vec<_> =
+        rt::mesh(plan.cores, MESH_BOUND).map_err(fault)?.into_iter().map(Some).collect();
     let given = Arc::new(Mutex::new((seats, Some(inbox))));
     let layout = Layout { worker_cpus: worker_cpus(cpus), ..Layout::pinned(cpus.to_vec()) };
     let core_plan = plan.clone();

@@ -27,13 +27,11 @@ pub fn unix_ms() -> i64 {
 
 pub async fn sleep(duration: Duration) {
     let sleep = with(|current| match current {
-        Current::Real(_) => Sleep::Real(glommio::clock::sleep(duration)),
+        Current::Real(core) => Sleep::Real(core.sleep(duration)),
         Current::Sim(core) => Sleep::Sim(core.sleep(duration)),
     });
     match sleep {
-        Sleep::Real(timer) => {
-            timer.await;
-        }
+        Sleep::Real(timer) => timer.await,
         Sleep::Sim(timer) => timer.await,
     }
 }

@@ -4,19 +4,17 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
-use rustix::event::{EventfdFlags, eventfd};
-
-use super::current::in_simulator;
-use super::glommio;
+use super::bell::Bell;
+use super::current::{Current, with};
 
 struct Shared<T> {
     queue: Mutex<VecDeque<T>>,
     bound: usize,
-    bell: OwnedFd,
+    bell: Arc<Bell>,
     /// Who waits in the simulator, where nobody hears the bell.
     waiting: Mutex<Option<Waker>>,
 }
@@ -37,7 +35,7 @@ impl<T> Clone for InboxSender<T> {
 pub struct Inbox<T>(Arc<Shared<T>>);
 
 pub fn inbox<T: Send>(bound: usize) -> io::Result<(InboxSender<T>, Inbox<T>)> {
-    let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+    let bell = Arc::new(Bell::new()?);
     let shared =
         Arc::new(Shared { queue: Mutex::default(), bound, bell, waiting: Mutex::default() });
     Ok((InboxSender(shared.clone()), Inbox(shared)))
@@ -53,8 +51,7 @@ impl<T: Send> InboxSender<T> {
             }
             queue.push_back(item);
         }
-        // A full counter (EAGAIN) also wakes the reader: nothing to report.
-        let _ = rustix::io::write(&self.0.bell, &1u64.to_ne_bytes());
+        self.0.bell.ring();
         if let Some(waker) = lock(&self.0.waiting).take() {
             waker.wake();
         }
@@ -62,29 +59,25 @@ impl<T: Send> InboxSender<T> {
     }
 }
 
-impl<T: Send> Inbox<T> {
-    fn pop(&self) -> Option<T> {
-        lock(&self.0.queue).pop_front()
-    }
-
+impl<T: Send + 'static> Inbox<T> {
     /// The next item. Only one task may wait.
     pub async fn receive(&self) -> T {
-        loop {
-            if let Some(item) = self.pop() {
-                return item;
+        let ear = with(|current| match current {
+            Current::Real(core) => Some(core.ear(&self.0.bell)),
+            Current::Sim(_) => None,
+        });
+        let shared = self.0.clone();
+        let ready: super::glommio::Ready = Rc::new(move || !lock(&shared.queue).is_empty());
+        poll_fn(|cx| {
+            if let Some(item) = lock(&self.0.queue).pop_front() {
+                return Poll::Ready(item);
             }
-            if in_simulator() {
-                poll_fn(|cx| {
-                    if !lock(&self.0.queue).is_empty() {
-                        return Poll::Ready(());
-                    }
-                    *lock(&self.0.waiting) = Some(cx.waker().clone());
-                    Poll::Pending
-                })
-                .await;
-            } else {
-                glommio::await_bell(&self.0.bell).await;
+            match &ear {
+                Some(ear) => ear.wait(&ready, cx.waker()),
+                None => *lock(&self.0.waiting) = Some(cx.waker().clone()),
             }
-        }
+            Poll::Pending
+        })
+        .await
     }
 }

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::rc::Rc;
 
 use super::current::in_simulator;
@@ -28,19 +29,19 @@ pub enum MeshReceiver<M: Send + 'static> {
 
 /// Seats for `cores` cores of one process; each ring holds `bound` messages. In the simulator they
 /// are for virtual cores, anywhere else for real ones.
-pub fn mesh<M: Send + 'static>(cores: usize, bound: usize) -> Vec<MeshSeat<M>> {
+pub fn mesh<M: Send + 'static>(cores: usize, bound: usize) -> io::Result<Vec<MeshSeat<M>>> {
     if in_simulator() {
-        return sim::mesh_seats(cores, bound).into_iter().map(MeshSeat::Sim).collect();
+        return Ok(sim::mesh_seats(cores, bound).into_iter().map(MeshSeat::Sim).collect());
     }
-    glommio::mesh::seats(cores, bound).into_iter().map(MeshSeat::Real).collect()
+    Ok(glommio::mesh::seats(cores, bound)?.into_iter().map(MeshSeat::Real).collect())
 }
 
 impl<M: Send + 'static> MeshSeat<M> {
-    /// Takes the seat on its core; returns when every other core has done so too.
+    /// Takes the seat on its core.
     pub async fn join(self) -> MeshPort<M> {
         let (core, senders, receivers) = match self {
             MeshSeat::Real(seat) => {
-                let (core, senders, receivers) = seat.join().await;
+                let (core, senders, receivers) = seat.join();
                 (
                     core,
                     senders.into_iter().map(|s| s.map(Sender::Real)).collect::<Vec<_>>(),

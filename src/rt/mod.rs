@@ -5,6 +5,7 @@
 //! side ring, or one of the simulator's virtual cores. Nothing here crosses cores except
 //! [`mesh`] (core to core) and [`inbox`] (any thread to a core).
 
+mod bell;
 mod cachestat;
 mod clock;
 mod current;
@@ -19,6 +20,7 @@ pub mod sim;
 mod task;
 pub mod tcp;
 mod trail;
+mod writing;
 
 pub use clock::{now, sleep, timeout, unix_ms};
 pub use current::core_stats;
@@ -36,6 +38,8 @@ pub struct CoreStats {
     pub operations: u64,
     /// System calls that submitted or reaped them.
     pub enters: u64,
+    /// And those in which the core slept.
+    pub sleeps: u64,
     /// Times the safety timer found a core that slept with work to do.
     pub stalls: u64,
     /// Sends asked to go out without a copy, and those that the kernel copied all the same.
@@ -47,6 +51,7 @@ impl std::ops::AddAssign for CoreStats {
     fn add_assign(&mut self, other: CoreStats) {
         self.operations += other.operations;
         self.enters += other.enters;
+        self.sleeps += other.sleeps;
         self.stalls += other.stalls;
         self.zero_copy_sends += other.zero_copy_sends;
         self.zero_copy_refused += other.zero_copy_refused;

@@ -54,7 +54,7 @@ pub fn spawn_background<T: 'static>(future: impl Future<Output = T> + 'static) -
 /// Runs a function that may block (a rare system call) beside the core, and waits for it.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     if with(|current| matches!(current, Current::Real(_))) {
-        glommio::task::blocking(work).await
+        glommio::blocking(work).await
     } else {
         work()
     }
@@ -63,7 +63,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// True when this task had its turn and others wait.
 pub fn should_yield() -> bool {
     with(|current| match current {
-        Current::Real(_) => glommio::task::should_yield(),
+        Current::Real(core) => core.should_yield(),
         Current::Sim(core) => core.should_yield(),
     })
 }

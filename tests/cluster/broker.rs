@@ -97,7 +97,8 @@ impl Broker {
         let (control, commands) = inbox(16).expect("an inbox");
         *self.control.borrow_mut() = Some(control);
         let mut commands = Some(commands);
-        let mut seats: Vec<_> = mesh(self.cores, MESH_BOUND).into_iter().map(Some).collect();
+        let mut seats: Vec<_> =
+            mesh(self.cores, MESH_BOUND).expect("seats").into_iter().map(Some).collect();
         sim.start(self.host, self.cores, |core| {
             let seat = seats[core].take().expect("one seat a core");
             let commands = commands.take_if(|_| core == 0);

@@ -11,6 +11,8 @@ use ringmain::rt::{self, File, FileRange, Listener, OpenOptions, Piece, Stream};
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, preadv2};
 
+#[cfg(feature = "planted-bugs")]
+use crate::fails_with;
 use crate::{loopback, on_core, pattern, scratch};
 
 /// Clients that do not read, and what each asks for: more than sockets hold.
@@ -205,7 +207,8 @@ fn reading_ahead_ends_when_writers_come() {
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn reading_on_at_marks_is_found() {
-    let why = fails_with("reading_ahead_ends_when_writers_come", "follow-the-marks-of-readahead");
+    let why =
+        fails_with("cold::reading_ahead_ends_when_writers_come", "follow-the-marks-of-readahead");
     assert!(why.contains("the kernel reads on"), "{why}");
 }
 
@@ -213,20 +216,7 @@ fn reading_on_at_marks_is_found() {
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn a_slot_kept_too_long_is_found() {
-    let test = "a_client_that_does_not_read_holds_up_nobody";
+    let test = "cold::a_client_that_does_not_read_holds_up_nobody";
     let why = fails_with(test, "keep-the-slot-until-sent");
     assert!(why.contains("the others hold nothing that it needs"), "{why}");
-}
-
-/// What a test of this file says when a bug is planted; it has to fail.
-#[cfg(feature = "planted-bugs")]
-fn fails_with(test: &str, bug: &str) -> String {
-    let found = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args([&format!("cold::{test}"), "--exact"])
-        .env("RINGMAIN_PLANTED", bug)
-        .output()
-        .expect("run");
-    let output = String::from_utf8_lossy(&found.stdout).into_owned();
-    assert!(!found.status.success() && output.contains("1 failed"), "{output}");
-    String::from_utf8_lossy(&found.stderr).into_owned() + &output
 }

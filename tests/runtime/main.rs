@@ -2,6 +2,7 @@
 //! against a core that sleeps with work to do.
 
 mod cold;
+mod sleep;
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -158,7 +159,7 @@ fn a_dropped_receive_is_cancelled_and_its_buffer_outlives_it() {
 fn the_mesh_keeps_order_both_ways_beyond_its_bound() {
     const COUNT: u64 = 20_000;
     let seats = std::sync::Arc::new(std::sync::Mutex::new(
-        rt::mesh::<u64>(2, 16).into_iter().map(Some).collect::<Vec<_>>(),
+        rt::mesh::<u64>(2, 16).expect("seats").into_iter().map(Some).collect::<Vec<_>>(),
     ));
     let cores = run_cores(&Layout::unpinned(2), move |core| {
         let seat = seats.lock().expect("seats")[core].take().expect("one seat a core");
@@ -261,4 +262,17 @@ fn a_core_that_oversleeps_its_start_is_roused() {
         let found: Vec<_> = cores.join().into_iter().map(|core| core.expect("it ran")).collect();
         assert_eq!(found, [0, 1]);
     }
+}
+
+/// What a test says when a bug is planted; it has to fail.
+#[cfg(feature = "planted-bugs")]
+fn fails_with(test: &str, bug: &str) -> String {
+    let found = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args([test, "--exact"])
+        .env("RINGMAIN_PLANTED", bug)
+        .output()
+        .expect("run");
+    let output = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(!found.status.success() && output.contains("1 failed"), "{output}");
+    String::from_utf8_lossy(&found.stderr).into_owned() + &output
 }

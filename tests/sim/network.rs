@@ -336,7 +336,7 @@ where
     F: Future<Output = ()> + 'static,
 {
     let host = sim.add_host("meshed");
-    let seats: Vec<_> = sim.run(async { rt::mesh(cores, bound) });
+    let seats: Vec<_> = sim.run(async { rt::mesh(cores, bound).expect("seats") });
     let seats = RefCell::new(seats.into_iter().map(Some).collect::<Vec<_>>());
     let main = Rc::new(main);
     sim.start(host, cores, move |core| {

@@ -124,7 +124,7 @@ async fn client(broker: SocketAddr, client: u64) {
 }
 
 fn start_broker(sim: &Sim, host: ringmain::rt::sim::HostId) {
-    let seats: Vec<MeshSeat<Message>> = rt::mesh(CORES, 2);
+    let seats: Vec<MeshSeat<Message>> = rt::mesh(CORES, 2).expect("seats");
     let seats = RefCell::new(seats.into_iter().map(Some).collect::<Vec<_>>());
     sim.start(host, CORES, move |core| {
         broker_core(core, seats.borrow_mut()[core].take().expect("one each"))

@@ -11,16 +11,18 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::fs::{Advice, Mode, OFlags, fadvise, open};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::super::cachestat::cached_bytes;
+use super::super::clock::timeout;
 use super::super::lane::{Lane, Slot};
-use super::super::ring::{Ring, Writes};
+use super::super::ring::Ring;
+use super::super::task::yield_now;
 use super::super::trail::{GRANULE, Trail};
+use super::super::writing::Writing;
 use super::clock;
 use super::pipe::Pipe;
 use crate::base::buf::ALIGN;
@@ -32,9 +34,19 @@ use crate::base::time::Instant;
 /// their p99 (docs/ARCHITECTURE.md has figures).
 const WIDTH_BESIDE_WRITERS: usize = 1;
 const BLOCK_BESIDE_WRITERS: u64 = 64 << 10;
+/// A block waits so long for a moment in which nothing is written.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// Where it waited in vain, writers are busy enough not to mind more.
+const BLOCK_BESIDE_BUSY_WRITERS: u64 = 256 << 10;
+/// Other cores do not say when they have written.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// The same while nobody writes. The kernel has eight workers for a core: some stay free.
 const WIDTH_ALONE: usize = 4;
 const BLOCK_ALONE: u64 = 512 << 10;
+/// Bytes that the core itself takes from the page cache in one go: a usual fetch; less beside writers, who
+/// wait for the core meanwhile. A page less than a pipe holds, for ranges that begin inside a page.
+const CACHED_ALONE: u64 = (1 << 20) - ALIGN as u64;
+const CACHED_BESIDE_WRITERS: u64 = 256 << 10;
 /// After the last write for so long there are writers still.
 const WRITERS_STAY: Duration = Duration::from_secs(5);
 /// Further than the kernel reads ahead, if the host is set as usual.
@@ -50,31 +62,49 @@ const ALL_BUT_EMPTY: u64 = 256 << 10;
 pub(in crate::rt) struct CatchUp {
     lane: Rc<Lane>,
     /// Of all cores, which share the disk if nothing else.
-    writes: Writes,
+    writing: Writing,
+    /// Writers left no room when a reader last waited for it.
+    are_busy: Cell<bool>,
     seen: Cell<u64>,
     /// When writes were last seen to have come.
     written: Cell<Option<Instant>>,
 }
 
 impl CatchUp {
-    pub(super) fn new(writes: Writes) -> CatchUp {
+    pub(super) fn new(writing: Writing) -> CatchUp {
         CatchUp {
             lane: Lane::new(WIDTH_ALONE),
-            writes,
+            writing,
+            are_busy: Cell::new(false),
             seen: Cell::new(0),
             written: Cell::new(None),
         }
     }
 
     fn beside_writers(&self, now: Instant) -> bool {
-        let writes = self.writes.load(Ordering::Relaxed);
-        if self.seen.replace(writes) != writes {
+        let begun = self.writing.begun();
+        if self.seen.replace(begun) != begun {
             self.written.set(Some(now));
         }
         let recent = |at| now.since(at) < WRITERS_STAY;
         let beside = self.written.get().is_some_and(recent) && !planted::is("read-as-if-alone");
         self.lane.set_width(if beside { WIDTH_BESIDE_WRITERS } else { WIDTH_ALONE });
         beside
+    }
+
+    /// Lets what is being written pass, if that is soon.
+    async fn let_writers_pass(&self, ring: &Ring) {
+        let begun = clock::now();
+        while self.writing.is_under_way() && !planted::is("read-into-every-write") {
+            if clock::now().since(begun) >= PATIENCE {
+                self.are_busy.set(true);
+                return;
+            }
+            timeout(LOOK_AGAIN, ring.written.wait()).await;
+            // A flush follows a write at once.
+            yield_now().await;
+        }
+        self.are_busy.set(false);
     }
 }
 
@@ -124,9 +154,12 @@ impl Reader {
     pub(super) fn look(&self, pos: u64, end: u64) -> (Way, u64) {
         let (cold, now) = (&self.cold, clock::now());
         let beside = self.catch_up.beside_writers(now);
-        let (block, ahead) = match beside {
-            true => (BLOCK_BESIDE_WRITERS, BLOCK_BESIDE_WRITERS),
-            false => (BLOCK_ALONE, AHEAD),
+        let (block, cached, ahead) = match beside {
+            true if self.catch_up.are_busy.get() => {
+                (BLOCK_BESIDE_BUSY_WRITERS, CACHED_BESIDE_WRITERS, BLOCK_BESIDE_BUSY_WRITERS)
+            }
+            true => (BLOCK_BESIDE_WRITERS, CACHED_BESIDE_WRITERS, BLOCK_BESIDE_WRITERS),
+            false => (BLOCK_ALONE, CACHED_ALONE, AHEAD),
         };
         let in_company = cold.trail.borrow_mut().comes(self.id, pos, ahead, now, |granule| {
             let cached = cached_bytes(&self.file, granule.start, GRANULE);
@@ -141,15 +174,14 @@ impl Reader {
                 cold.read_ahead_to.set(cold.trail.borrow().front() + AHEAD);
             }
         }
-        // Inside a range, blocks end on the device's boundaries.
-        let mut len = (end - pos).min(block);
-        if pos + len < end {
-            len -= (pos + len) % ALIGN as u64;
-        }
         let marked = beside && self.leave_read_ahead(pos);
-        if !marked && is_cached(&self.file, pos, len) {
-            return (Way::Cached, len);
+        for most in [cached, block] {
+            let len = block_at(pos, end, most);
+            if !marked && is_cached(&self.file, pos, len) {
+                return (Way::Cached, len);
+            }
         }
+        let len = block_at(pos, end, block);
         let way = match self.direct().filter(|_| marked || (beside && !in_company)) {
             Some(direct) => Way::Past(direct),
             None => Way::Kernel,
@@ -188,6 +220,7 @@ impl Reader {
     /// there, whether or not anybody takes them.
     pub(super) async fn bring(self: Rc<Self>, way: Way, pos: u64, len: u64) -> io::Result<Filled> {
         let slot = self.catch_up.lane.slot().await;
+        self.catch_up.let_writers_pass(&self.ring).await;
         let (pipe, len, surplus) = self.transfer(way, pos, len).await?;
         let slot = planted::is("keep-the-slot-until-sent").then_some(slot);
         Ok(Filled { pipe, len, surplus, slot })
@@ -230,6 +263,11 @@ impl Reader {
             drop(self.ring.forget(&self.file, range.start, range.end - range.start));
         }
     }
+}
+
+/// Inside a range, blocks end on the device's boundaries.
+fn block_at(pos: u64, end: u64, most: u64) -> u64 {
+    if end - pos <= most { end - pos } else { most - (pos + most) % ALIGN as u64 }
 }
 
 /// Whether reading would not wait for the disk; a guess. Pages may be there and still be filled: those

@@ -60,10 +60,9 @@ impl File {
         flags.set(OFlags::TRUNC, options.truncate);
         flags.set(OFlags::DIRECT, options.direct);
         let path = path.to_owned();
-        let fd = super::task::blocking(move || {
-            rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644))
-        })
-        .await?;
+        let fd =
+            super::blocking(move || rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644)))
+                .await?;
         Ok(File { fd: Rc::new(fd), direct: options.direct, cold: Rc::default(), ring: ring() })
     }
 
@@ -154,7 +153,7 @@ impl File {
 
     pub async fn truncate(&self, len: u64) -> io::Result<()> {
         let fd = self.fd.try_clone()?;
-        Ok(super::task::blocking(move || rustix::fs::ftruncate(&fd, len)).await?)
+        Ok(super::blocking(move || rustix::fs::ftruncate(&fd, len)).await?)
     }
 
     pub async fn len(&self) -> io::Result<u64> {

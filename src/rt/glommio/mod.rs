@@ -1,13 +1,19 @@
 //! The real side of the door: one pinned glommio executor a core, and its side ring.
 //!
-//! glommio gives tasks, shares, timers, sleeping and the queues between cores; files and sockets
-//! go through the side ring. One weakness of the runtime is defended against here: its loop may
+//! glommio gives the pinned executor and its tasks. Files, sockets, timers and the bells of other
+//! threads belong to the side ring and the [`cycle`], a task that sleeps there when all others rest: glommio's
+//! own way into and out of sleep takes nine system calls, this one takes one.
+//!
+//! One weakness of the runtime is defended against here: its loop may
 //! park while tasks are runnable (when a preemption event arrives between its poll and its first
-//! task). A pulse bounds that: every few milliseconds while the core has something to do, every
-//! quarter of a second otherwise. The pulse can go when the runtime checks its queues before it parks.
+//! task). A pulse, which beats only in the runtime's own sleep, bounds that. It can go when the runtime
+//! checks its queues before it parks.
 
+mod blocking;
 pub mod clock;
 mod cold;
+mod cycle;
+mod ear;
 pub mod file;
 pub mod mesh;
 mod pipe;
@@ -18,35 +24,51 @@ pub mod tcp;
 
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ::glommio as g;
-use g::io::PollableFd;
 
 use super::CoreStats;
+use super::bell::Bell;
 use super::current::{self, Current};
-use super::ring::{Ring, Writes};
+use super::ring::Ring;
+use super::writing::Writing;
+use blocking::Bench;
+pub use blocking::blocking;
+pub(super) use ear::Ready;
 use rouse::Beating;
 
-/// Longest sleep of a core that did something a moment ago, or has device work under way.
-const PULSE_ACTIVE: Duration = Duration::from_millis(4);
-/// A task queue's turn, glommio's own default.
+/// Longest sleep of a core that the runtime parked over its work.
+const PULSE: Duration = Duration::from_millis(4);
+/// After so long glommio looks after its own rings; its default.
 const PREEMPT: Duration = Duration::from_millis(100);
-/// Longest sleep of an idle core.
-const PULSE_IDLE: Duration = Duration::from_millis(250);
-
 /// What belongs to one core of the real runtime.
 pub struct Core {
     pub(super) ring: Rc<Ring>,
-    background: g::TaskQueueHandle,
+    turns: Rc<task::Turns>,
+    timers: Rc<clock::Timers>,
+    ears: ear::Ears,
+    bench: Bench,
     pub(super) pipes: pipe::Pipes,
     pub(super) catch_up: Rc<cold::CatchUp>,
 }
 
 impl Core {
+    fn new(worker_cpus: &[usize], writing: Writing, bench: Bench) -> io::Result<Rc<Core>> {
+        Ok(Rc::new(Core {
+            ring: Ring::new(worker_cpus, writing.clone())?,
+            turns: Rc::default(),
+            timers: Rc::default(),
+            ears: ear::Ears::default(),
+            bench,
+            pipes: pipe::Pipes::default(),
+            catch_up: Rc::new(cold::CatchUp::new(writing)),
+        }))
+    }
+
     pub(super) fn stats(&self) -> CoreStats {
         self.ring.stats()
     }
@@ -55,16 +77,36 @@ impl Core {
         &self,
         future: impl Future<Output = T> + 'static,
     ) -> task::Task<T> {
-        task::Task(Some(g::spawn_local(future)))
+        self.turns.spawn(future)
     }
 
     pub(super) fn spawn_background<T: 'static>(
         &self,
         future: impl Future<Output = T> + 'static,
     ) -> task::Task<T> {
-        let task = g::spawn_local_into(future, self.background);
-        task::Task(Some(task.expect("the background queue lives as long as the core")))
+        self.turns.spawn_background(future)
     }
+
+    pub(super) fn should_yield(&self) -> bool {
+        self.turns.should_yield()
+    }
+
+    pub(super) fn sleep(&self, duration: Duration) -> clock::Sleep {
+        self.timers.sleep(duration)
+    }
+
+    /// Listens to a bell.
+    pub(super) fn ear(&self, bell: &Arc<Bell>) -> Rc<ear::Ear> {
+        self.ears.to(bell, &self.ring)
+    }
+}
+
+/// This core.
+fn core() -> Rc<Core> {
+    current::with(|current| match current {
+        Current::Real(core) => core.clone(),
+        Current::Sim(_) => unreachable!("what belongs to a real core, in the simulator"),
+    })
 }
 
 /// How the real cores are laid out.
@@ -103,7 +145,7 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 
 /// Tries whether a ring can be made on this host.
 pub fn probe() -> io::Result<()> {
-    Ring::new(&[], Writes::default()).map(drop)
+    Ring::new(&[], Writing::default()).map(drop)
 }
 
 /// Running cores; `join` waits for all of them.
@@ -131,20 +173,24 @@ where
 {
     rouse::prepare()?;
     let mut cores = Vec::new();
-    let writes = Writes::default();
-    for (core, &cpu) in layout.cpus.iter().enumerate() {
+    let writing = Writing::default();
+    for (number, &cpu) in layout.cpus.iter().enumerate() {
         let placement = if layout.pin { g::Placement::Fixed(cpu) } else { g::Placement::Unbound };
         let builder = g::LocalExecutorBuilder::new(placement)
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
             .preempt_timer(layout.preempt);
+        // Made here: the core's own thread would pin what it begins.
+        let bench = Bench::new(number)?;
         let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
         let (main, beating) = (main.clone(), Beating::default());
-        let (begun, writes) = (beating.clone(), writes.clone());
-        let thread = thread::Builder::new().name(format!("data-{core}")).spawn(move || {
+        let (begun, writing) = (beating.clone(), writing.clone());
+        let thread = thread::Builder::new().name(format!("data-{number}")).spawn(move || {
             let executor = builder.make().map_err(io::Error::other)?;
-            let ran = executor
-                .run(async move { run_core(worker_cpus, writes, pulse, begun, main(core)).await });
+            let ran = executor.run(async move {
+                let core = Core::new(&worker_cpus, writing, bench)?;
+                run_core(core, pulse, begun, || main(number)).await
+            });
             // Not before: tasks that were ready when the main one ended still take their turn.
             current::enter(None);
             ran
@@ -155,94 +201,33 @@ where
     Ok(Cores(cores))
 }
 
-async fn run_core<T>(
-    worker_cpus: Vec<usize>,
-    writes: Writes,
+async fn run_core<T, Fut: Future<Output = T>>(
+    core: Rc<Core>,
     pulse: bool,
     begun: Beating,
-    main: impl Future<Output = T>,
+    main: impl FnOnce() -> Fut,
 ) -> io::Result<T> {
-    let ring = Ring::new(&worker_cpus, writes.clone())?;
-    let background = g::executor().create_task_queue(
-        g::Shares::Static(50),
-        g::Latency::NotImportant,
-        "background",
-    );
-    let catch_up = Rc::new(cold::CatchUp::new(writes));
-    let pipes = pipe::Pipes::default();
-    let core = Rc::new(Core { ring: ring.clone(), background, pipes, catch_up });
     current::enter(Some(Current::Real(core.clone())));
     let services = [
-        Some(g::spawn_local(submit(ring.clone()))),
-        Some(g::spawn_local(listen(ring.clone()))),
-        pulse.then(|| g::spawn_local(beat(ring.clone(), begun.clone()))),
+        Some(g::spawn_local(cycle::cycle(core.clone()))),
+        pulse.then(|| g::spawn_local(beat(core.clone(), begun.clone()))),
     ];
     if !pulse {
         begun.begin();
     }
-    let result = main.await;
+    let result = core.turns.counted(main()).await;
     drop(services);
     Ok(result)
 }
 
-/// Gives the kernel what the tasks of this round asked for.
-async fn submit(ring: Rc<Ring>) {
-    loop {
-        ring.work.wait().await;
-        ring.turn();
-    }
-}
-
-/// Wakes with the bell and reaps.
-async fn listen(ring: Rc<Ring>) {
-    let bell = PollableFd::new(Bell(ring.clone())).expect("on an executor");
-    loop {
-        if bell.readable().await.is_err() {
-            return;
-        }
-        ring_bell_off(&ring.bell);
-        ring.turn();
-    }
-}
-
 /// The pulse: see the head of this file.
-async fn beat(ring: Rc<Ring>, begun: Beating) {
-    let mut busy = false;
+async fn beat(core: Rc<Core>, begun: Beating) {
     begun.begin();
     loop {
-        let period = if busy || ring.is_active() { PULSE_ACTIVE } else { PULSE_IDLE };
-        let before = ring.turns();
-        g::timer::Timer::new(period).await;
-        busy = ring.turns() != before;
-        if ring.turn() && !busy {
-            ring.count(|stats| stats.stalls += 1);
+        let before = core.turns.rounds();
+        g::timer::Timer::new(PULSE).await;
+        if core.turns.rounds() == before {
+            core.ring.count(|stats| stats.stalls += 1);
         }
-    }
-}
-
-struct Bell(Rc<Ring>);
-
-impl AsRawFd for Bell {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.bell.as_raw_fd()
-    }
-}
-
-fn ring_bell_off(bell: &impl AsFd) {
-    // EAGAIN: somebody read it already; the next poll says so.
-    let _ = rustix::io::read(bell, &mut [0u8; 8]);
-}
-
-/// Waits until an eventfd is rung by another thread, and clears it.
-pub(super) async fn await_bell(bell: &OwnedFd) {
-    struct Borrowed(RawFd);
-    impl AsRawFd for Borrowed {
-        fn as_raw_fd(&self) -> RawFd {
-            self.0
-        }
-    }
-    let pollable = PollableFd::new(Borrowed(bell.as_raw_fd())).expect("on an executor");
-    if pollable.readable().await.is_ok() {
-        ring_bell_off(bell);
     }
 }

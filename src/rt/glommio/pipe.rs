@@ -11,8 +11,8 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use super::super::current::{Current, with};
 use crate::base::buf::ALIGN;
 
-/// Bytes a pipe holds: a block, in whole pages; of one that begins inside a page all but the end.
-const PIPE_BYTES: usize = 512 << 10;
+/// Bytes a pipe holds: the largest block, in whole pages.
+const PIPE_BYTES: usize = 1 << 20;
 /// Pipes a core keeps for reuse.
 const PIPES_MAX: usize = 16;
 

@@ -47,7 +47,7 @@ impl Core {
         let fd = Rc::new(socket(address)?);
         let target = address;
         let clone = fd.try_clone()?;
-        super::task::blocking(move || net::connect(&clone, &target)).await?;
+        super::blocking(move || net::connect(&clone, &target)).await?;
         Stream::new(fd, self.ring.clone(), address)
     }
 }

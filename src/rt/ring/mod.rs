@@ -1,6 +1,5 @@
 //! The side ring: one io_uring a core beside glommio's own, which carries files, sockets and
-//! splices. Its completions ring an eventfd that a glommio task awaits; what completes while the
-//! core runs anyway is reaped without a wake-up.
+//! splices, and in which the core sleeps.
 //!
 //! Operations own what the kernel touches: buffers, slices, message headers and descriptors live in
 //! the operation's slot until its last completion, whoever drops the future before.
@@ -11,18 +10,16 @@ mod running;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::task::Waker;
-
-use io_uring::{IoUring, cqueue, opcode, squeue};
-use rustix::event::{EventfdFlags, eventfd};
+use std::time::Duration;
 
 use super::CoreStats;
-use crate::base::signal::Signal;
+use super::writing::Writing;
+use crate::base::signal::Broadcast;
 use crate::base::slab::Slab;
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use operation::SendHead;
 pub(super) use operation::{Keep, adopt_descriptor};
 pub(super) use running::Running;
@@ -40,8 +37,16 @@ const ENTER_GETEVENTS: u32 = 1;
 /// The user data of cancellations, whose results nobody awaits.
 const CANCEL_KEY: u64 = u64::MAX;
 
-/// Writes that the rings of all cores have begun, together.
-pub(super) type Writes = Arc<AtomicU64>;
+/// What an operation is, for those who do not await it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It waits for a peer, and must be told when nobody awaits it any more.
+    Passive,
+    /// It ends by itself.
+    Device,
+    /// The same, and readers let it pass.
+    Write,
+}
 
 struct Op {
     state: State,
@@ -52,7 +57,7 @@ struct Op {
     notification_due: bool,
     /// Cleared when the kernel reports that it copied a zero-copy send after all.
     zero_copy: Option<Rc<Cell<bool>>>,
-    passive: bool,
+    kind: Kind,
 }
 
 enum State {
@@ -75,18 +80,15 @@ pub struct Ring {
     #[expect(clippy::vec_box, reason = "the kernel holds a head's address: it moves by its box")]
     heads: RefCell<Vec<Box<SendHead>>>,
     tables: RefCell<Vec<Vec<libc::iovec>>>,
-    pub(super) bell: OwnedFd,
-    pub(super) work: Signal,
-    /// Operations under way that do not wait for a peer.
-    active: Cell<usize>,
-    turns: Cell<u64>,
-    writes: Writes,
+    writing: Writing,
+    /// A write of this core has ended.
+    pub(super) written: Broadcast,
     stats: Cell<CoreStats>,
 }
 
 impl Ring {
     /// Makes the ring of this thread. `worker_cpus` are where the kernel's workers may run.
-    pub(super) fn new(worker_cpus: &[usize], writes: Writes) -> io::Result<Rc<Ring>> {
+    pub(super) fn new(worker_cpus: &[usize], writing: Writing) -> io::Result<Rc<Ring>> {
         let uring = IoUring::builder()
             .setup_cqsize(COMPLETIONS)
             .setup_single_issuer()
@@ -94,8 +96,6 @@ impl Ring {
             .setup_taskrun_flag()
             .setup_submit_all()
             .build(ENTRIES)?;
-        let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        uring.submitter().register_eventfd(bell.as_raw_fd())?;
         uring.submitter().register_iowq_max_workers(&mut [WORKERS_MAX, WORKERS_MAX])?;
         if !worker_cpus.is_empty() {
             // SAFETY: an all-zero cpu_set_t is the empty set; CPU_SET checks its bound itself.
@@ -112,11 +112,8 @@ impl Ring {
             inner: RefCell::new(Inner { uring, ops: Slab::default(), wakers: Vec::new() }),
             heads: RefCell::default(),
             tables: RefCell::default(),
-            bell,
-            work: Signal::default(),
-            active: Cell::new(0),
-            turns: Cell::new(0),
-            writes,
+            writing,
+            written: Broadcast::default(),
             stats: Cell::default(),
         }))
     }
@@ -131,22 +128,12 @@ impl Ring {
         self.stats.set(stats);
     }
 
-    /// Turns so far.
-    pub(super) fn turns(&self) -> u64 {
-        self.turns.get()
-    }
-
-    /// True while an operation is under way that ends by itself.
-    pub(super) fn is_active(&self) -> bool {
-        self.active.get() > 0
-    }
-
     fn start(
         self: &Rc<Self>,
         entry: squeue::Entry,
         keep: Keep,
         descriptors: [Option<Rc<OwnedFd>>; 2],
-        passive: bool,
+        kind: Kind,
     ) -> Running {
         let mut inner = self.inner.borrow_mut();
         let key = inner.ops.insert(Op {
@@ -155,15 +142,14 @@ impl Ring {
             _descriptors: descriptors,
             notification_due: false,
             zero_copy: None,
-            passive,
+            kind,
         });
         self.push(&mut inner, entry.user_data(key as u64));
         self.count(|stats| stats.operations += 1);
-        if !passive {
-            self.active.set(self.active.get() + 1);
-        }
         drop(inner);
-        self.work.raise();
+        if kind == Kind::Write {
+            self.writing.begin();
+        }
         Running { ring: self.clone(), key, taken: false }
     }
 
@@ -185,34 +171,17 @@ impl Ring {
     /// Submits what was pushed, lets the kernel run its deferred work and wakes who waits. False
     /// when there was nothing to do.
     pub(super) fn turn(&self) -> bool {
-        self.turns.set(self.turns.get() + 1);
         let mut found = false;
-        let mut wakers = {
-            let mut inner = self.inner.borrow_mut();
-            // What completes from here on is reaped from here: the bell would wake a core that
-            // is awake.
-            inner.uring.completion().disable_eventfd();
-            while self.step(&mut inner) {
-                found = true;
-            }
-            inner.uring.completion().enable_eventfd();
-            // The kernel adds work and then looks at the bell's switch; we switch it and then
-            // look for work. Either it rings or we see.
-            fence(Ordering::SeqCst);
-            while self.step(&mut inner) {
-                found = true;
-            }
-            std::mem::take(&mut inner.wakers)
-        };
-        for waker in wakers.drain(..) {
-            waker.wake();
+        while self.step() {
+            found = true;
         }
-        self.inner.borrow_mut().wakers = wakers;
+        self.wake();
         found
     }
 
     /// One exchange with the kernel; false when there was nothing to give or to take.
-    fn step(&self, inner: &mut Inner) -> bool {
+    fn step(&self) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
         let (submitted, more) = {
             let mut submission = inner.uring.submission();
             submission.sync();
@@ -228,14 +197,34 @@ impl Ring {
             submitter.enter::<libc::sigset_t>(submitted as u32, 0, ENTER_GETEVENTS, None)
         };
         let reaped = self.reap(inner);
-        if entered.is_err() && reaped == 0 {
-            // EINTR, EAGAIN, EBUSY: what was not taken stays in the queue for the next turn.
-            self.work.raise();
-            return false;
-        }
+        // EINTR, EAGAIN, EBUSY: what was not taken stays in the queue for the next turn.
         // The kernel may leave its flag of deferred work up after it ran that work: an enter that
         // neither gave nor brought anything is the last.
-        submitted > 0 || reaped > 0
+        reaped > 0 || (submitted > 0 && entered.is_ok())
+    }
+
+    /// Submits what was pushed and sleeps until something completes, a signal comes or the time is
+    /// over.
+    pub(super) fn sleep(&self, most: Option<Duration>) {
+        self.count(|stats| stats.sleeps += 1);
+        let most = most.map(types::Timespec::from);
+        let mut until = types::SubmitArgs::new();
+        if let Some(most) = &most {
+            until = until.timespec(most);
+        }
+        {
+            let inner = &mut *self.inner.borrow_mut();
+            // ETIME and EINTR are ends like any other; what was not taken stays in the queue.
+            let _ = inner.uring.submitter().submit_with_args(1, &until);
+            self.reap(inner);
+        }
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let mut wakers = std::mem::take(&mut self.inner.borrow_mut().wakers);
+        wakers.drain(..).for_each(Waker::wake);
+        self.inner.borrow_mut().wakers = wakers;
     }
 
     fn reap(&self, inner: &mut Inner) -> usize {
@@ -266,8 +255,9 @@ impl Ring {
             }
             return;
         }
-        if !op.passive {
-            self.active.set(self.active.get() - 1);
+        if op.kind == Kind::Write {
+            self.writing.end();
+            self.written.raise();
         }
         op.notification_due = cqueue::more(done.flags());
         match std::mem::replace(&mut op.state, State::Done(done.result())) {
@@ -287,13 +277,5 @@ impl Ring {
         let entry = opcode::AsyncCancel::new(key as u64).build().user_data(CANCEL_KEY);
         let mut inner = self.inner.borrow_mut();
         self.push(&mut inner, entry);
-        drop(inner);
-        self.work.raise();
-    }
-}
-
-impl AsRawFd for Ring {
-    fn as_raw_fd(&self) -> RawFd {
-        self.inner.borrow().uring.as_raw_fd()
     }
 }

@@ -3,20 +3,29 @@
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use io_uring::{opcode, types};
 
-use super::{Ring, Running};
+use super::super::bell::Bell;
+use super::{Kind, Ring, Running};
 use crate::base::buf::{Buf, DeviceSlice, Slice};
 
 /// IORING_SEND_ZC_REPORT_USAGE: asks for a word on whether the kernel copied.
 const REPORT_USAGE: u16 = 1 << 3;
 
+/// What is read from an eventfd.
+const BELL_BYTES: usize = 8;
+
 /// What an operation keeps alive for the kernel.
 pub(in crate::rt) enum Keep {
     None,
     Buf(Buf),
+    /// A bell, and room for what its wire says.
+    Bell {
+        _bell: Arc<Bell>,
+        buf: Buf,
+    },
     /// A vectored write: the slices and the table that points at them.
     Write {
         _slices: Vec<DeviceSlice>,
@@ -47,7 +56,14 @@ impl Ring {
         // SAFETY: `at` lies inside the allocation.
         let target = unsafe { buf.as_ptr().add(at) };
         let entry = opcode::Read::new(raw(fd), target, len as u32).offset(pos).build();
-        self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], false)
+        self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], Kind::Device)
+    }
+
+    /// Waits until a bell wakes this core.
+    pub(in crate::rt) fn hear(self: &Rc<Self>, bell: &Arc<Bell>, buf: Buf) -> Running {
+        assert!(buf.capacity() >= BELL_BYTES);
+        let entry = opcode::Read::new(raw(&bell.wire), buf.as_ptr(), BELL_BYTES as u32).build();
+        self.start(entry, Keep::Bell { _bell: bell.clone(), buf }, [None, None], Kind::Passive)
     }
 
     pub(in crate::rt) fn write_buf(
@@ -62,7 +78,7 @@ impl Ring {
         let source = unsafe { buf.as_ptr().add(at) };
         let entry =
             opcode::Write::new(raw(fd), source, (buf.len() - at) as u32).offset(pos).build();
-        self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], false)
+        self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], Kind::Device)
     }
 
     /// Writes the slices, less their first `skip` bytes, from `pos + skip` on.
@@ -73,7 +89,6 @@ impl Ring {
         skip: usize,
         pos: u64,
     ) -> Running {
-        self.writes.fetch_add(1, Ordering::Relaxed);
         let mut table = self.tables.borrow_mut().pop().unwrap_or_default();
         table.clear();
         let mut skip_left = skip;
@@ -99,7 +114,12 @@ impl Ring {
                 .offset(pos + skip as u64)
                 .build(),
         };
-        self.start(entry, Keep::Write { _slices: slices, table }, [Some(fd.clone()), None], false)
+        self.start(
+            entry,
+            Keep::Write { _slices: slices, table },
+            [Some(fd.clone()), None],
+            Kind::Write,
+        )
     }
 
     /// The slices of a finished write come back, for going on after a short one.
@@ -118,7 +138,7 @@ impl Ring {
 
     pub(in crate::rt) fn sync_data(self: &Rc<Self>, fd: &Rc<OwnedFd>) -> Running {
         let entry = opcode::Fsync::new(raw(fd)).flags(types::FsyncFlags::DATASYNC).build();
-        self.start(entry, Keep::None, [Some(fd.clone()), None], false)
+        self.start(entry, Keep::None, [Some(fd.clone()), None], Kind::Write)
     }
 
     pub(in crate::rt) fn allocate(
@@ -128,21 +148,21 @@ impl Ring {
         len: u64,
     ) -> Running {
         let entry = opcode::Fallocate::new(raw(fd), len).offset(pos).mode(0).build();
-        self.start(entry, Keep::None, [Some(fd.clone()), None], false)
+        self.start(entry, Keep::None, [Some(fd.clone()), None], Kind::Device)
     }
 
     pub(in crate::rt) fn forget(self: &Rc<Self>, fd: &Rc<OwnedFd>, pos: u64, len: u64) -> Running {
         let entry = opcode::Fadvise::new(raw(fd), len as libc::off_t, libc::POSIX_FADV_DONTNEED)
             .offset(pos)
             .build();
-        self.start(entry, Keep::None, [Some(fd.clone()), None], false)
+        self.start(entry, Keep::None, [Some(fd.clone()), None], Kind::Device)
     }
 
     pub(in crate::rt) fn accept(self: &Rc<Self>, fd: &Rc<OwnedFd>) -> Running {
         let entry = opcode::Accept::new(raw(fd), std::ptr::null_mut(), std::ptr::null_mut())
             .flags(libc::SOCK_CLOEXEC)
             .build();
-        self.start(entry, Keep::None, [Some(fd.clone()), None], true)
+        self.start(entry, Keep::None, [Some(fd.clone()), None], Kind::Passive)
     }
 
     /// Receives behind the buffer's length, at most `most` bytes.
@@ -156,7 +176,7 @@ impl Ring {
         // SAFETY: the length lies inside the allocation.
         let target = unsafe { buf.as_ptr().add(buf.len()) };
         let entry = opcode::Recv::new(raw(fd), target, most as u32).build();
-        self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], true)
+        self.start(entry, Keep::Buf(buf), [Some(fd.clone()), None], Kind::Passive)
     }
 
     pub(in crate::rt) fn send_head(&self) -> Box<SendHead> {
@@ -203,13 +223,13 @@ impl Ring {
         let fds = [Some(fd.clone()), None];
         let Some(flag) = zero_copy else {
             let entry = opcode::SendMsg::new(raw(fd), header).flags(flags as u32).build();
-            return self.start(entry, Keep::Send(head), fds, true);
+            return self.start(entry, Keep::Send(head), fds, Kind::Passive);
         };
         let entry = opcode::SendMsgZc::new(raw(fd), header)
             .flags(flags as u32)
             .ioprio(REPORT_USAGE)
             .build();
-        let running = self.start(entry, Keep::Send(head), fds, true);
+        let running = self.start(entry, Keep::Send(head), fds, Kind::Passive);
         self.count(|stats| stats.zero_copy_sends += 1);
         let mut inner = self.inner.borrow_mut();
         let op = inner.ops.get_mut(running.key).expect("started just now");
@@ -221,7 +241,7 @@ impl Ring {
     /// Waits until the socket takes more bytes, or has failed.
     pub(in crate::rt) fn writable(self: &Rc<Self>, fd: &Rc<OwnedFd>) -> Running {
         let entry = opcode::PollAdd::new(raw(fd), libc::POLLOUT as u32).build();
-        self.start(entry, Keep::None, [Some(fd.clone()), None], true)
+        self.start(entry, Keep::None, [Some(fd.clone()), None], Kind::Passive)
     }
 
     /// Moves up to `len` bytes of a file into a pipe, on one of the kernel's workers.
@@ -235,7 +255,7 @@ impl Ring {
         let entry = opcode::Splice::new(raw(from), pos as i64, raw(to), -1, len)
             .flags(libc::SPLICE_F_MOVE)
             .build();
-        self.start(entry, Keep::None, [Some(from.clone()), Some(to.clone())], false)
+        self.start(entry, Keep::None, [Some(from.clone()), Some(to.clone())], Kind::Device)
     }
 }
 

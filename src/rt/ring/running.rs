@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{Keep, Ring, State};
+use super::{Keep, Kind, Ring, State};
 
 /// An operation under way. Yields the kernel's result and gives back what it kept.
 pub(in crate::rt) struct Running {
@@ -64,10 +64,10 @@ impl Drop for Running {
             }
             State::Waiting(_) => {
                 op.state = State::Abandoned;
-                let passive = op.passive;
+                let kind = op.kind;
                 drop(inner);
                 // A device operation ends by itself; one that waits for a peer must be told.
-                if passive {
+                if kind == Kind::Passive {
                     self.ring.cancel(self.key);
                 }
             }
