@@ -36,7 +36,7 @@ use super::bell::Bell;
 use super::current::{self, Current};
 use super::ring::Ring;
 use super::writing::Writing;
-use blocking::Bench;
+use blocking::Worker;
 pub use blocking::blocking;
 pub(super) use ear::Ready;
 use rouse::Beating;
@@ -45,25 +45,26 @@ use rouse::Beating;
 const PULSE: Duration = Duration::from_millis(4);
 /// After so long glommio looks after its own rings; its default.
 const PREEMPT: Duration = Duration::from_millis(100);
+
 /// What belongs to one core of the real runtime.
 pub struct Core {
     pub(super) ring: Rc<Ring>,
     turns: Rc<task::Turns>,
     timers: Rc<clock::Timers>,
     ears: ear::Ears,
-    bench: Bench,
+    worker: Worker,
     pub(super) pipes: pipe::Pipes,
     pub(super) catch_up: Rc<cold::CatchUp>,
 }
 
 impl Core {
-    fn new(worker_cpus: &[usize], writing: Writing, bench: Bench) -> io::Result<Rc<Core>> {
+    fn new(worker_cpus: &[usize], writing: Writing, worker: Worker) -> io::Result<Rc<Core>> {
         Ok(Rc::new(Core {
             ring: Ring::new(worker_cpus, writing.clone())?,
             turns: Rc::default(),
             timers: Rc::default(),
             ears: ear::Ears::default(),
-            bench,
+            worker,
             pipes: pipe::Pipes::default(),
             catch_up: Rc::new(cold::CatchUp::new(writing)),
         }))
@@ -180,15 +181,15 @@ where
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
             .preempt_timer(layout.preempt);
-        // Made here: the core's own thread would pin what it begins.
-        let bench = Bench::new(number)?;
+        // Made here: the core's own thread would pin it.
+        let worker = Worker::new(number)?;
         let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
         let (main, beating) = (main.clone(), Beating::default());
         let (begun, writing) = (beating.clone(), writing.clone());
         let thread = thread::Builder::new().name(format!("data-{number}")).spawn(move || {
             let executor = builder.make().map_err(io::Error::other)?;
             let ran = executor.run(async move {
-                let core = Core::new(&worker_cpus, writing, bench)?;
+                let core = Core::new(&worker_cpus, writing, worker)?;
                 run_core(core, pulse, begun, || main(number)).await
             });
             // Not before: tasks that were ready when the main one ended still take their turn.
