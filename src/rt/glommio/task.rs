@@ -43,7 +43,6 @@ const TURN: Duration = Duration::from_millis(1);
 pub(super) struct Turns {
     /// So far; a task that is dropped counts too, as it may wake others.
     count: Cell<u64>,
-    rounds: Cell<u64>,
     /// When the last round of turns began.
     begun: Cell<Instant>,
     /// How often all others were at rest.
@@ -57,18 +56,12 @@ impl Turns {
         self.count.get()
     }
 
-    /// Rounds so far, in each of which every task that could had its turn.
-    pub fn rounds(&self) -> u64 {
-        self.rounds.get()
-    }
-
     fn took(&self) {
         self.count.set(self.count.get() + 1);
     }
 
     /// A round of turns begins; whether somebody who waited in the background is woken.
     pub fn begin_round(&self, now: Instant) -> bool {
-        self.rounds.set(self.rounds.get() + 1);
         self.begun.set(now);
         let mut patient = self.patient.borrow_mut();
         let before = patient.len();
