@@ -100,8 +100,8 @@ impl Turns {
         self: &Rc<Turns>,
         future: impl Future<Output = T> + 'static,
     ) -> Task<T> {
-        let (turns, until) = (self.clone(), Instant::default());
-        Task(Some(g::spawn_local(Background { until, rests: 0, turns, future })))
+        let (until, future) = (Instant::default(), self.counted(future));
+        Task(Some(g::spawn_local(Background { until, rests: 0, turns: self.clone(), future })))
     }
 
     pub fn counted<F: Future>(self: &Rc<Turns>, future: F) -> Counted<F> {
@@ -150,7 +150,7 @@ pin_project! {
         rests: u64,
         turns: Rc<Turns>,
         #[pin]
-        future: F,
+        future: Counted<F>,
     }
 }
 
@@ -159,7 +159,6 @@ impl<F: Future> Future for Background<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let (turns, begun) = (this.turns, now());
-        turns.took();
         let rested = *this.rests != turns.rests.get() || planted::is("no-share-for-others");
         if begun < *this.until && !rested {
             turns.put_off(*this.until, cx.waker());
