@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::thread;
 
 use super::super::bell::Bell;
+use super::super::inbox::lock;
 use super::core;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -55,8 +56,4 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         }
     });
     result.await.unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
