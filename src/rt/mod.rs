@@ -40,8 +40,6 @@ pub struct CoreStats {
     pub enters: u64,
     /// And those in which the core slept.
     pub sleeps: u64,
-    /// Times the safety timer found a core that slept with work to do.
-    pub stalls: u64,
     /// Sends asked to go out without a copy, and those that the kernel copied all the same.
     pub zero_copy_sends: u64,
     pub zero_copy_refused: u64,
@@ -52,7 +50,6 @@ impl std::ops::AddAssign for CoreStats {
         self.operations += other.operations;
         self.enters += other.enters;
         self.sleeps += other.sleeps;
-        self.stalls += other.stalls;
         self.zero_copy_sends += other.zero_copy_sends;
         self.zero_copy_refused += other.zero_copy_refused;
     }

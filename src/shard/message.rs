@@ -140,13 +140,12 @@ pub struct CoreCounters {
 impl std::fmt::Display for CoreCounters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let CoreCounters { requests, direct, forwarded, refused, offline, runtime, .. } = self;
-        let CoreStats { operations, enters, sleeps, stalls, zero_copy_sends, zero_copy_refused } =
-            runtime;
+        let CoreStats { operations, enters, sleeps, zero_copy_sends, zero_copy_refused } = runtime;
         write!(
             f,
             "{requests} requests, {direct} partitions direct and {forwarded} forwarded, \
              {refused} refused for want of room, {offline} partitions offline, \
-             {operations} ring operations in {enters} system calls, {sleeps} sleeps, {stalls} stalls, \
+             {operations} ring operations in {enters} system calls, {sleeps} sleeps, \
              {zero_copy_sends} zero-copy sends ({zero_copy_refused} copied by the kernel)"
         )
     }

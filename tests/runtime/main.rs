@@ -1,5 +1,4 @@
-//! The real side of the runtime door: files, sockets, splices, the mesh, and the pulse that guards
-//! against a core that sleeps with work to do.
+//! The real side of the runtime door: files, sockets, splices, the mesh, and when a core sleeps.
 
 mod cold;
 mod sleep;
@@ -180,87 +179,6 @@ fn the_mesh_keeps_order_both_ways_beyond_its_bound() {
     .expect("cores");
     for result in cores.join() {
         result.expect("a core");
-    }
-}
-
-/// The longest of many round trips between tasks of one core, under a preemption timer so short
-/// that it often fires between the loop's poll and its first task; `None` when the core slept for
-/// ever with work to do.
-fn longest_round_trip(pulse: bool, preempt_us: u64, trips: usize) -> Option<Duration> {
-    let preempt = Duration::from_micros(preempt_us);
-    let layout = Layout { pulse, preempt, ..Layout::unpinned(1) };
-    let (tell, told) = std::sync::mpsc::channel();
-    let cores = run_cores(&layout, move |_| {
-        let tell = tell.clone();
-        async move {
-            let listener = Listener::bind(loopback(), false, 64).expect("listen");
-            let client = Stream::connect(listener.local_addr()).await.expect("connect");
-            let server = listener.accept().await.expect("accept");
-            rt::spawn(async move {
-                let mut buf = Buf::with_capacity(4096);
-                loop {
-                    let (received, back) = server.receive(buf).await;
-                    buf = back;
-                    if received.expect("receive") == 0 {
-                        return;
-                    }
-                    let reply = Piece::Bytes(Slice::from(Buf::copy_of(&buf)));
-                    buf.clear();
-                    server.send(&mut VecDeque::from([reply])).await.expect("send");
-                }
-            })
-            .detach();
-            let mut longest = Duration::ZERO;
-            let mut buf = Buf::with_capacity(4096);
-            for _ in 0..trips {
-                let start = rt::now();
-                let ping = Piece::Bytes(Slice::from(Buf::copy_of(b"ping")));
-                client.send(&mut VecDeque::from([ping])).await.expect("send");
-                let (received, back) = client.receive(buf).await;
-                buf = back;
-                assert_eq!(received.expect("receive"), 4);
-                buf.clear();
-                longest = longest.max(rt::now().since(start));
-            }
-            // The test may have given up.
-            let _ = tell.send(longest);
-        }
-    })
-    .expect("a core");
-    let longest = told.recv_timeout(Duration::from_secs(60)).ok();
-    match longest {
-        Some(_) => drop(cores.join()),
-        // A core that sleeps for ever cannot be joined; it ends with the process.
-        None => std::mem::forget(cores),
-    }
-    longest
-}
-
-/// See the head of `rt/glommio`: without the pulse a core sleeps with work to do until something
-/// else wakes it; with it every sleep is bounded.
-#[test]
-fn the_pulse_bounds_a_stalled_core() {
-    // How short is short enough depends on the machine, and on what else it does.
-    let mut preempts_us = [20, 15, 10, 30, 12].into_iter().cycle().take(60);
-    let stalled = preempts_us
-        .any(|us| longest_round_trip(false, us, 3_000).is_none_or(|it| it.as_millis() >= 500));
-    // Many trips end in a stall, and each stall lasts until the next beat.
-    let guarded =
-        longest_round_trip(true, 20, 300).expect("with the pulse nothing sleeps for ever");
-    println!("stalled without the pulse: {stalled}; longest round trip with it: {guarded:?}");
-    assert!(guarded < Duration::from_secs(2), "a round trip took {guarded:?}");
-    assert!(stalled, "the weakness was not seen: can the pulse go?");
-}
-
-/// A core whose loop parks before its pulse beats would never begin: seen as a broker that did not
-/// get ready after one start in a thousand, on a loaded machine.
-#[test]
-fn a_core_that_oversleeps_its_start_is_roused() {
-    for _ in 0..30 {
-        let layout = Layout { preempt: Duration::from_micros(10), ..Layout::unpinned(2) };
-        let cores = run_cores(&layout, async |core| core).expect("threads start");
-        let found: Vec<_> = cores.join().into_iter().map(|core| core.expect("it ran")).collect();
-        assert_eq!(found, [0, 1]);
     }
 }
 

@@ -9,31 +9,32 @@ use std::task::Poll;
 use std::thread;
 
 use super::super::bell::Bell;
+use super::super::inbox::lock;
 use super::core;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Where the core lays down jobs; the thread ends with it.
-pub(super) struct Bench {
+pub(super) struct Worker {
     jobs: mpsc::Sender<Job>,
     bell: Arc<Bell>,
 }
 
-impl Bench {
+impl Worker {
     /// Begins the thread, which runs where its maker may.
-    pub fn new(core: usize) -> io::Result<Bench> {
+    pub fn new(core: usize) -> io::Result<Worker> {
         let (jobs, to_do) = mpsc::channel::<Job>();
         thread::Builder::new()
             .name(format!("blocking-{core}"))
             .spawn(move || to_do.iter().for_each(|job| job()))?;
-        Ok(Bench { jobs, bell: Arc::new(Bell::new()?) })
+        Ok(Worker { jobs, bell: Arc::new(Bell::new()?) })
     }
 }
 
 /// Runs it beside the core; a panic of it is the caller's.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let core = core();
-    let Bench { jobs, bell } = &core.bench;
+    let Worker { jobs, bell } = &core.worker;
     let slot = Arc::new(Mutex::new(None));
     let (filled, rung) = (slot.clone(), bell.clone());
     let job = Box::new(move || {
@@ -55,8 +56,4 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         }
     });
     result.await.unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -4,10 +4,10 @@
 //! threads belong to the side ring and the [`cycle`], a task that sleeps there when all others rest: glommio's
 //! own way into and out of sleep takes nine system calls, this one takes one.
 //!
-//! One weakness of the runtime is defended against here: its loop may
-//! park while tasks are runnable (when a preemption event arrives between its poll and its first
-//! task). A pulse, which beats only in the runtime's own sleep, bounds that. It can go when the runtime
-//! checks its queues before it parks.
+//! Once the cycle runs, glommio's loop is not left before the core ends: it would look after its own rings, on
+//! which nothing is, and has a weakness there. When its preemption timer fires between its poll and its
+//! first task it parks though tasks are runnable, for ever if nothing of its own wakes it. So that timer is set
+//! beyond the life of any process.
 
 mod blocking;
 pub mod clock;
@@ -17,7 +17,6 @@ mod ear;
 pub mod file;
 pub mod mesh;
 mod pipe;
-mod rouse;
 mod splice;
 pub mod task;
 pub mod tcp;
@@ -36,34 +35,32 @@ use super::bell::Bell;
 use super::current::{self, Current};
 use super::ring::Ring;
 use super::writing::Writing;
-use blocking::Bench;
+use blocking::Worker;
 pub use blocking::blocking;
 pub(super) use ear::Ready;
-use rouse::Beating;
 
-/// Longest sleep of a core that the runtime parked over its work.
-const PULSE: Duration = Duration::from_millis(4);
-/// After so long glommio looks after its own rings; its default.
-const PREEMPT: Duration = Duration::from_millis(100);
+/// After so long glommio would look after its own rings: never.
+const PREEMPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// What belongs to one core of the real runtime.
 pub struct Core {
     pub(super) ring: Rc<Ring>,
     turns: Rc<task::Turns>,
     timers: Rc<clock::Timers>,
     ears: ear::Ears,
-    bench: Bench,
+    worker: Worker,
     pub(super) pipes: pipe::Pipes,
     pub(super) catch_up: Rc<cold::CatchUp>,
 }
 
 impl Core {
-    fn new(worker_cpus: &[usize], writing: Writing, bench: Bench) -> io::Result<Rc<Core>> {
+    fn new(worker_cpus: &[usize], writing: Writing, worker: Worker) -> io::Result<Rc<Core>> {
         Ok(Rc::new(Core {
             ring: Ring::new(worker_cpus, writing.clone())?,
             turns: Rc::default(),
             timers: Rc::default(),
             ears: ear::Ears::default(),
-            bench,
+            worker,
             pipes: pipe::Pipes::default(),
             catch_up: Rc::new(cold::CatchUp::new(writing)),
         }))
@@ -118,17 +115,12 @@ pub struct Layout {
     pub worker_cpus: Vec<usize>,
     /// False leaves threads where the scheduler puts them (tests).
     pub pin: bool,
-    /// False leaves the runtime's sleeping weakness undefended (only its own stress test).
-    pub pulse: bool,
-    /// How long a task queue runs before others get their turn. Very short ones provoke the
-    /// weakness (only its own stress test).
-    pub preempt: Duration,
 }
 
 impl Layout {
     /// One core on each of these processors.
     pub fn pinned(cpus: Vec<usize>) -> Layout {
-        Layout { cpus, worker_cpus: Vec::new(), pin: true, pulse: true, preempt: PREEMPT }
+        Layout { cpus, worker_cpus: Vec::new(), pin: true }
     }
 
     /// `count` cores that are not pinned.
@@ -149,14 +141,14 @@ pub fn probe() -> io::Result<()> {
 }
 
 /// Running cores; `join` waits for all of them.
-pub struct Cores<T>(Vec<(JoinHandle<io::Result<T>>, Beating)>);
+pub struct Cores<T>(Vec<JoinHandle<io::Result<T>>>);
 
 impl<T> Cores<T> {
     /// Every core's result, in the order of `Layout::cpus`.
     pub fn join(self) -> Vec<io::Result<T>> {
         self.0
             .into_iter()
-            .map(|(thread, _)| match thread.join() {
+            .map(|thread| match thread.join() {
                 Ok(result) => result,
                 Err(_) => Err(io::Error::other("a core's thread panicked")),
             })
@@ -164,14 +156,13 @@ impl<T> Cores<T> {
     }
 }
 
-/// Starts one thread a core, each running `main(core)` to its end; returns when all have begun.
+/// Starts one thread a core, each running `main(core)` to its end.
 pub fn run_cores<T, F, Fut>(layout: &Layout, main: F) -> io::Result<Cores<T>>
 where
     T: Send + 'static,
     F: Fn(usize) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = T> + 'static,
 {
-    rouse::prepare()?;
     let mut cores = Vec::new();
     let writing = Writing::default();
     for (number, &cpu) in layout.cpus.iter().enumerate() {
@@ -179,55 +170,33 @@ where
         let builder = g::LocalExecutorBuilder::new(placement)
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(64)
-            .preempt_timer(layout.preempt);
-        // Made here: the core's own thread would pin what it begins.
-        let bench = Bench::new(number)?;
-        let (worker_cpus, pulse) = (layout.worker_cpus.clone(), layout.pulse);
-        let (main, beating) = (main.clone(), Beating::default());
-        let (begun, writing) = (beating.clone(), writing.clone());
+            .preempt_timer(PREEMPT);
+        // Made here: the core's own thread would pin it.
+        let worker = Worker::new(number)?;
+        let (worker_cpus, writing) = (layout.worker_cpus.clone(), writing.clone());
+        let main = main.clone();
         let thread = thread::Builder::new().name(format!("data-{number}")).spawn(move || {
             let executor = builder.make().map_err(io::Error::other)?;
             let ran = executor.run(async move {
-                let core = Core::new(&worker_cpus, writing, bench)?;
-                run_core(core, pulse, begun, || main(number)).await
+                let core = Core::new(&worker_cpus, writing, worker)?;
+                run_core(core, || main(number)).await
             });
             // Not before: tasks that were ready when the main one ended still take their turn.
             current::enter(None);
             ran
         })?;
-        cores.push((thread, beating));
+        cores.push(thread);
     }
-    rouse::rouse(&cores);
     Ok(Cores(cores))
 }
 
 async fn run_core<T, Fut: Future<Output = T>>(
     core: Rc<Core>,
-    pulse: bool,
-    begun: Beating,
     main: impl FnOnce() -> Fut,
 ) -> io::Result<T> {
     current::enter(Some(Current::Real(core.clone())));
-    let services = [
-        Some(g::spawn_local(cycle::cycle(core.clone()))),
-        pulse.then(|| g::spawn_local(beat(core.clone(), begun.clone()))),
-    ];
-    if !pulse {
-        begun.begin();
-    }
+    let cycle = g::spawn_local(cycle::cycle(core.clone()));
     let result = core.turns.counted(main()).await;
-    drop(services);
+    drop(cycle);
     Ok(result)
-}
-
-/// The pulse: see the head of this file.
-async fn beat(core: Rc<Core>, begun: Beating) {
-    begun.begin();
-    loop {
-        let before = core.turns.rounds();
-        g::timer::Timer::new(PULSE).await;
-        if core.turns.rounds() == before {
-            core.ring.count(|stats| stats.stalls += 1);
-        }
-    }
 }

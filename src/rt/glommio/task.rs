@@ -43,7 +43,6 @@ const TURN: Duration = Duration::from_millis(1);
 pub(super) struct Turns {
     /// So far; a task that is dropped counts too, as it may wake others.
     count: Cell<u64>,
-    rounds: Cell<u64>,
     /// When the last round of turns began.
     begun: Cell<Instant>,
     /// How often all others were at rest.
@@ -57,18 +56,12 @@ impl Turns {
         self.count.get()
     }
 
-    /// Rounds so far, in each of which every task that could had its turn.
-    pub fn rounds(&self) -> u64 {
-        self.rounds.get()
-    }
-
     fn took(&self) {
         self.count.set(self.count.get() + 1);
     }
 
     /// A round of turns begins; whether somebody who waited in the background is woken.
     pub fn begin_round(&self, now: Instant) -> bool {
-        self.rounds.set(self.rounds.get() + 1);
         self.begun.set(now);
         let mut patient = self.patient.borrow_mut();
         let before = patient.len();
@@ -107,8 +100,8 @@ impl Turns {
         self: &Rc<Turns>,
         future: impl Future<Output = T> + 'static,
     ) -> Task<T> {
-        let (turns, until) = (self.clone(), Instant::default());
-        Task(Some(g::spawn_local(Background { until, rests: 0, turns, future })))
+        let (until, future) = (Instant::default(), self.counted(future));
+        Task(Some(g::spawn_local(Background { until, rests: 0, turns: self.clone(), future })))
     }
 
     pub fn counted<F: Future>(self: &Rc<Turns>, future: F) -> Counted<F> {
@@ -157,7 +150,7 @@ pin_project! {
         rests: u64,
         turns: Rc<Turns>,
         #[pin]
-        future: F,
+        future: Counted<F>,
     }
 }
 
@@ -166,7 +159,6 @@ impl<F: Future> Future for Background<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let (turns, begun) = (this.turns, now());
-        turns.took();
         let rested = *this.rests != turns.rests.get() || planted::is("no-share-for-others");
         if begun < *this.until && !rested {
             turns.put_off(*this.until, cx.waker());

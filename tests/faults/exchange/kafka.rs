@@ -116,6 +116,8 @@ impl Kafka {
             "OutOfOrderSequenceException",
             "Error processing append operation",
             "NotControllerException",
+            // It takes up partitions again when its own start took long: then it loads anew.
+            "Stopped loading",
             // Of its killed predecessor, until that one's session ends.
             "DuplicateBrokerRegistrationException",
             "[ControllerApis",

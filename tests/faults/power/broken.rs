@@ -223,6 +223,7 @@ fn what_cannot_be_read_is_refused() {
 #[cfg(feature = "planted-bugs")]
 pub fn hides(bug: &str, of: &str) -> bool {
     let mut found = Vec::new();
-    check(of, &Setup::new(bug).planted(bug), 3, &mut found);
+    // On a loaded machine the same fault may meet a flush as well, which is then noticed instead.
+    check(of, &Setup::new(bug).planted(bug), 8, &mut found);
     found.is_empty()
 }
