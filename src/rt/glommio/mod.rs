@@ -1,13 +1,13 @@
 //! The real side of the door: one pinned glommio executor a core, and its side ring.
 //!
 //! glommio gives the pinned executor and its tasks. Files, sockets, timers and the bells of other
-//! threads belong to the side ring and the [`cycle`], a task that sleeps there when all others rest: glommio's
-//! own way into and out of sleep takes nine system calls, this one takes one.
+//! threads belong to the side ring and the [`cycle`], a task that sleeps there when all others rest:
+//! glommio's own way into and out of sleep takes nine system calls, this one takes one.
 //!
-//! Once the cycle runs, glommio's loop is not left before the core ends: it would look after its own rings, on
-//! which nothing is, and has a weakness there. When its preemption timer fires between its poll and its
-//! first task it parks though tasks are runnable, for ever if nothing of its own wakes it. So that timer is set
-//! beyond the life of any process.
+//! Once the cycle runs, glommio's loop is not left before the core ends: it would look after its own
+//! rings, on which nothing is, and has a weakness there. When its preemption timer fires between its
+//! poll and its first task it parks though tasks are runnable, for ever if nothing of its own wakes
+//! it. So that timer is set beyond the life of any process.
 
 mod blocking;
 pub mod clock;
