@@ -1,5 +1,6 @@
 //! `ringmain serve`: checks the host, starts the cores, waits for a signal, stops in order.
 
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::io::Write;
@@ -100,11 +101,11 @@ pub fn run(args: Serve) -> Result<(), String> {
         }
         tell(format_args!("  acks=all means {durability} (ringmain.durability; docs/config.md)"));
         let bootstrap = format!("{}:{}", plan.config.advertised_host(), addresses[0].port());
+        // As it was called: it need not be on the path.
+        let me = env::args().next().unwrap_or_else(|| "ringmain".into());
+        tell(format_args!("try:  echo hello | {me} produce --bootstrap {bootstrap} --topic first"));
         tell(format_args!(
-            "try:  echo hello | ringmain produce --bootstrap {bootstrap} --topic first"
-        ));
-        tell(format_args!(
-            "      ringmain consume --bootstrap {bootstrap} --topic first --from-beginning"
+            "      {me} consume --bootstrap {bootstrap} --topic first --from-beginning"
         ));
     })
 }
